@@ -1,0 +1,30 @@
+#ifndef MOOT_BUDGET_H
+#define MOOT_BUDGET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <moot/alloc.h>
+#include <moot/error.h>
+#include <moot/plan.h>
+#include <moot/version.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the providers of a plan allow: requests and tokens a minute, calls at once.
+ * Reference-counted and lock-free; share one among all engines, on any threads, that spend the same
+ * quota. */
+struct moot_budget;
+
+/* Make a budget for the providers of `plan`. MOOT_ENOMEM. Any thread. */
+MOOT_API MOOT_NODISCARD int moot_budget_new(const struct moot_allocator *allocator,
+                                            struct moot_plan *plan, struct moot_budget **out);
+MOOT_API struct moot_budget *moot_budget_ref(struct moot_budget *budget);
+MOOT_API void moot_budget_unref(struct moot_budget *budget); /* NULL is allowed */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
