@@ -1,0 +1,77 @@
+#ifndef MOOT_AGENTS_STREAM_H
+#define MOOT_AGENTS_STREAM_H
+
+/* A streamed answer, event by event. The rules that are the same for every dialect live here: what
+ * is a success, what comes after the end, how text is handed on. Pure; belongs to one call.
+ *
+ *   moot__stream_init(&s, dialect, &reply, allocator);
+ *   for each event of the transport's parser:
+ *       rc = moot__stream_event(&s, &event, &delta);    text that is new: show it
+ *       if (rc != 0) the call failed, s.error says how; partial text is in the reply
+ *       if (moot__stream_is_done(&s)) stop reading
+ *   at the end of the body, or once done:
+ *       rc = moot__stream_finish(&s, &delta);           only 0 is an answer
+ */
+#include <moot/error.h>
+#include <moot/version.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agents/dialect.h"
+#include "agents/reply.h"
+#include "engine/base/arena.h"
+#include "engine/base/view.h"
+
+struct moot_tool_calls;
+
+/* The kinds of events that net/sse tells apart, in agents' own words. */
+enum moot_stream_kind {
+    MOOT_STREAM_DATA,        /* `data:` lines, perhaps with an `event:` name */
+    MOOT_STREAM_ERROR_FIELD, /* a stray field named `error` */
+    MOOT_STREAM_BARE_LINE    /* a line that starts with `{` and belongs to no field */
+};
+
+struct moot_stream_event {
+    enum moot_stream_kind kind;
+    struct moot_view name; /* the `event:` name, or empty */
+    struct moot_view data;
+};
+
+struct moot_stream {
+    const struct moot_dialect *dialect;
+    struct moot_reply *reply;
+    struct moot_arena scratch;          /* one event's JSON; emptied before the next */
+    struct moot_tool_calls *tool_calls; /* NULL until the first piece of one */
+    uint32_t high_surrogate;            /* the half of a character whose rest is in a later piece */
+    size_t shown;                       /* bytes of the text that were handed on */
+    bool ended;                         /* the dialect's end marker came */
+    bool failed;
+    uint64_t events;                   /* taken, those below included */
+    uint64_t ignored;                  /* came after the end or the failure */
+    bool finish_changed, usage_shrank; /* oddities, for the trace */
+    struct moot_error_info error;      /* once failed */
+};
+
+/* `reply` is initialised, empty and outlives the stream. */
+void moot__stream_init(struct moot_stream *stream, const struct moot_dialect *dialect,
+                       struct moot_reply *reply, const struct moot_allocator *allocator);
+void moot__stream_deinit(struct moot_stream *stream); /* safe on a zeroed struct, and twice */
+
+/* Take one event. *delta is the text that it added, perhaps empty, borrowed from the reply until
+ * the next call. Returns 0, also for events after the end (counted, ignored); or, once, the error
+ * that ended the stream: an error event's (as the dialect's read_error), MOOT_EJSON, MOOT_ECONTENT,
+ * MOOT_ELIMIT, MOOT_ENOMEM. */
+MOOT_NODISCARD int moot__stream_event(struct moot_stream *stream,
+                                      const struct moot_stream_event *event,
+                                      struct moot_view *delta);
+
+/* Whether the end marker came: nothing that follows matters, and the end of the body need not be
+ * waited for. A dialect without one, or a server that forgets it, never says so. */
+bool moot__stream_is_done(const struct moot_stream *stream);
+
+/* The body has ended, or is_done. *delta is what was still held (a lone surrogate, as U+FFFD).
+ * 0 only if the model said why it stopped or the end marker came; MOOT_ETRUNCATED if neither;
+ * MOOT_EPROVIDER if it stopped because of an error; or the earlier failure again. Call once. */
+MOOT_NODISCARD int moot__stream_finish(struct moot_stream *stream, struct moot_view *delta);
+
+#endif

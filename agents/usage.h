@@ -1,0 +1,43 @@
+#ifndef MOOT_AGENTS_USAGE_H
+#define MOOT_AGENTS_USAGE_H
+
+/* Tokens: what providers say was used, and what we guess before they say. Pure. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agents/transcript.h"
+#include "engine/base/view.h"
+
+struct moot_json;
+
+enum moot_tokens_known {
+    MOOT_TOKENS_PROMPT = 1 << 0,
+    MOOT_TOKENS_COMPLETION = 1 << 1,
+    MOOT_TOKENS_TOTAL = 1 << 2,
+    MOOT_TOKENS_REASONING = 1 << 3,
+    MOOT_TOKENS_CACHED = 1 << 4,
+};
+
+/* What was not said is 0 and its bit in `known` is clear. cached is a part of prompt, reasoning a
+ * part of completion. */
+struct moot_tokens {
+    uint64_t prompt, completion, total, reasoning, cached;
+    unsigned known; /* enum moot_tokens_known */
+};
+
+/* Add one call to a sum, each count for itself; sums stop at UINT64_MAX. */
+void moot__tokens_add(struct moot_tokens *sum, const struct moot_tokens *one);
+
+/* Read a `usage` object in the OpenAI shape over what is known already: counts that it has replace
+ * the old ones, null or missing or negative ones leave them alone; so the last of cumulative usages
+ * wins, count by count. Numbers may be written as floats. A missing total is prompt + completion.
+ * Not an object: nothing happens. */
+void moot__tokens_read(struct moot_tokens *tokens, const struct moot_json *usage);
+
+/* Estimates for admission, from sizes alone: a token per 3.6 bytes, rounded up. */
+uint64_t moot__estimate_tokens(uint64_t bytes);
+
+/* The same for messages, with what a chat template adds around each. */
+uint64_t moot__estimate_turns(struct moot_turns turns);
+
+#endif
