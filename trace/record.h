@@ -10,9 +10,10 @@
 
 #include "span.h"
 
-#define MOOT_RECORD_UNIT    8
-#define MOOT_RECORD_MAX_MIN 1024 /* room for the head, every number and the lengths of all texts   \
-                                  */
+#define MOOT_RECORD_UNIT 8
+#define MOOT_RECORD_MAX_MIN                                                                        \
+    1024 /* room for the head, every number and the lengths of all texts                           \
+          */
 
 struct moot_record_head {
     uint32_t size; /* of the whole record */

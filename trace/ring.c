@@ -146,7 +146,10 @@ uint64_t moot__ring_pending(const struct moot_ring *ring)
     /* In this order `published` cannot be older than `released`: the difference is never negative.
      */
     uint64_t released = atomic_load_explicit(&ring->consumer.released, memory_order_acquire);
-    return atomic_load_explicit(&ring->producer.published, memory_order_relaxed) - released;
+    uint64_t published = atomic_load_explicit(&ring->producer.published, memory_order_relaxed);
+    assert(published >= released);
+    /* A third thread may be held up between the two, while both marks go round. */
+    return published - released < ring->capacity ? published - released : ring->capacity;
 }
 
 uint64_t moot__ring_written(const struct moot_ring *ring)
