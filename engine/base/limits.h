@@ -7,7 +7,7 @@
     /* JSON */                                                                                     \
     X(JSON_DEPTH, 64, "nesting of a JSON document; ELIMIT")                                        \
     X(JSON_KEYS, 10000, "keys of one JSON object; ELIMIT")                                         \
-    X(JSON_NUMBER_BYTES, 64, "length of a JSON number; ELIMIT")                                    \
+    X(JSON_NUMBER_BYTES, 128, "length of a JSON number; ELIMIT")                                   \
     X(JSON_BYTES, 32 << 20, "a JSON document; ELIMIT")                                             \
     /* HTTP */                                                                                     \
     X(HTTP_HEAD_BYTES, 64 << 10, "status line and headers of a response; ELIMIT")                  \
