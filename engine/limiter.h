@@ -1,0 +1,141 @@
+#ifndef MOOT_LIMITER_H
+#define MOOT_LIMITER_H
+
+/* What one provider allows, shared by every engine of the process: a rate of requests, of input
+ * tokens and of output tokens, a number of calls in flight, and pauses that the provider asked for.
+ *
+ * One call: reserve (before the request leaves, with estimates) -> settle (with what it really
+ * used) or cancel (it never left). Whatever the provider answered is told with on_success,
+ * on_throttle or on_error, so that the limiter can adapt.
+ *
+ * Pure of clocks: the caller passes a monotonic time, one and the same clock for all engines.
+ *
+ * Thread: every function may be called from any thread; nothing here ever waits. The memory must
+ * stay in place and outlive its users; there is nothing to deinit. */
+#include <moot/error.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/clock.h"
+
+enum moot_meter {
+    MOOT_METER_REQUESTS,
+    MOOT_METER_INPUT,  /* tokens */
+    MOOT_METER_OUTPUT, /* tokens */
+    MOOT_METERS,
+};
+
+enum {
+    MOOT_LIMITER_CONCURRENCY_START = 20,
+    MOOT_LIMITER_CONCURRENCY_MAX = 4096, /* the default ceiling of the adaptive limit */
+    MOOT_LIMITER_MARKS = 128,
+};
+
+/* How long a loop waits before it asks again when every slot is taken: the slot may be given back
+ * by another loop, which knows nothing of this one's queue. */
+#define MOOT_LIMITER_POLL_NS (UINT64_C(10) * MOOT_NS_PER_MS)
+
+/* The longest pause that one answer of a provider can cause. */
+#define MOOT_LIMITER_PAUSE_MAX_NS (UINT64_C(120) * MOOT_NS_PER_S)
+
+struct moot_limiter_options {
+    uint64_t per_minute[MOOT_METERS]; /* the quota; 0: not known, nothing is held back */
+    uint32_t concurrency;             /* calls in flight; 0: adaptive */
+    uint32_t concurrency_max;         /* ceiling of the adaptive limit; 0: the default */
+    uint64_t burst_ns;                /* size of the buckets as a time of refill; 0: one second */
+    double headroom;                  /* share of the quota that is used, (0, 1]; 0: 0.97 */
+};
+
+/* What a reservation took. Opaque to callers but for sent_at_ns. */
+struct moot_grant {
+    uint64_t sent_at_ns;              /* when it was granted; pass it to on_success and the rest */
+    uint64_t charged_ns[MOOT_METERS]; /* what was added to each theoretical arrival time */
+    bool is_held, is_probe;
+};
+
+struct moot_limiter_mark {
+    uint64_t at_ns;
+    int64_t accepted;
+};
+
+struct moot_limiter {
+    /* Written at init only. */
+    uint64_t quota_milli[MOOT_METERS]; /* quota x headroom in thousandths a minute; 0: none given */
+    uint64_t burst_ns;
+    uint32_t concurrency_max;
+    bool is_adaptive; /* the limit of calls in flight */
+    bool is_learning; /* no quota was given: a rate of requests is learned when throttled */
+
+    /* Shared, each meaningful by itself. */
+    _Atomic uint64_t arrival_ns[MOOT_METERS]; /* GCRA: when the bucket will be full again */
+    _Atomic uint64_t rate_milli[MOOT_METERS]; /* in force; 0: unlimited */
+    _Atomic uint64_t pause_until_ns;
+    _Atomic uint32_t in_flight;
+    _Atomic uint32_t in_flight_limit;
+    _Atomic uint32_t in_flight_peak; /* since the last round */
+    _Atomic uint32_t probe;          /* enum probe_state in limiter.c */
+    _Atomic uint64_t cut_at_ns;      /* requests granted up to here change nothing any more */
+    _Atomic uint64_t granted, succeeded, throttled, cuts;
+
+    /* Only inside adapt_enter/adapt_leave, which never wait: who does not get in goes on. */
+    atomic_flag adapting;
+    struct {
+        uint64_t started_ns;                   /* of the epoch: when rates began to be measured */
+        uint64_t opened_ns;                    /* of the episode: its first throttled answer */
+        uint64_t backoff_ns;                   /* the pause after the next failed probe */
+        uint64_t clean_since_ns;               /* of the running clean period */
+        uint64_t granted_at_clean;             /* `granted` then */
+        uint64_t throttled_milli[MOOT_METERS]; /* the rate at which it throttled last */
+        uint64_t latency_ns;                   /* smoothed, of successes */
+        uint32_t round;                        /* clean successes of this concurrency round */
+        uint64_t last_cut_ns;
+        bool was_cut;      /* slow start is over */
+        bool may_cut;      /* this episode: it did not begin within the cooldown */
+        bool is_confirmed; /* the learned rate held for a clean period */
+        unsigned mark_count, mark_next;
+        struct moot_limiter_mark marks[MOOT_LIMITER_MARKS];
+    } adapt;
+};
+
+/* For progress lines and metrics; a picture, not a transaction. */
+struct moot_limiter_snapshot {
+    uint64_t per_minute[MOOT_METERS]; /* in force; 0: unlimited */
+    uint32_t in_flight, in_flight_limit;
+    uint64_t pause_until_ns; /* in the past: not paused */
+    uint64_t granted, succeeded, throttled, cuts;
+    bool is_learned; /* the rate of requests was found, not given */
+};
+
+/* Starts with full buckets, which hold one burst. */
+void moot__limiter_init(struct moot_limiter *limiter, const struct moot_limiter_options *options,
+                        uint64_t now_ns);
+
+/* May a request of about this many tokens leave now? All meters and a slot, or nothing at all.
+ * MOOT_OK fills *grant. MOOT_EAGAIN sets *retry_at_ns (> now_ns) to when it is worth to ask again.
+ * A request larger than a bucket is granted when the bucket is full, and leaves a debt. */
+MOOT_NODISCARD int moot__limiter_reserve(struct moot_limiter *limiter, uint64_t now_ns,
+                                         const uint64_t estimate[MOOT_METERS],
+                                         struct moot_grant *grant, uint64_t *retry_at_ns);
+
+/* The call is over: give the slot back, and correct the meters by what it really used. A request
+ * that was rejected used no tokens but counts as a request. Does nothing if already done. */
+void moot__limiter_settle(struct moot_limiter *limiter, struct moot_grant *grant,
+                          uint64_t input_tokens, uint64_t output_tokens);
+
+/* The request never left: give everything back. Does nothing if settled or cancelled before. */
+void moot__limiter_cancel(struct moot_limiter *limiter, struct moot_grant *grant);
+
+/* An answer came that shows no sign of strain. */
+void moot__limiter_on_success(struct moot_limiter *limiter, uint64_t sent_at_ns, uint64_t now_ns);
+
+/* The provider throttled (429 or the like). `retry_after_ns` is its hint, 0 if it gave none. */
+void moot__limiter_on_throttle(struct moot_limiter *limiter, uint64_t sent_at_ns, uint64_t now_ns,
+                               uint64_t retry_after_ns);
+
+/* It failed in another way (5xx, timeout, reset): growth pauses, nothing is cut. */
+void moot__limiter_on_error(struct moot_limiter *limiter, uint64_t now_ns);
+
+void moot__limiter_snapshot(struct moot_limiter *limiter, struct moot_limiter_snapshot *snapshot);
+
+#endif

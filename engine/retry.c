@@ -1,0 +1,169 @@
+/* The one place that decides about repeating a call. The order of the questions is the policy:
+ * what must never be repeated first, then what the provider says, then what is left of the budget.
+ *
+ *   delivered -> exhausted -> 401 once -> told by header -> may it help? -> was it billed?
+ *             -> attempts -> wait: max(hint, full jitter backoff), the hint with +0..20 %
+ *             -> hint too long? -> deadline
+ */
+#include "retry.h"
+
+#include "engine/base/check.h"
+#include "engine/base/view.h"
+
+#define DEFAULT_BASE_NS (500 * MOOT_NS_PER_MS)
+#define DEFAULT_CAP_NS  (60 * MOOT_NS_PER_S)
+#define HINT_JITTER     0.2
+
+const char *moot__retry_reason_text(enum moot_retry_reason reason)
+{
+    static const char *const texts[] = {
+#define X(name, text) text,
+        MOOT_RETRY_REASON_MAP(X)
+#undef X
+    };
+    return (size_t)reason < moot__countof(texts) ? texts[reason] : "";
+}
+
+/* Would the same request get another answer? */
+static bool status_may_pass(int status)
+{
+    switch (status) {
+    case 408: /* request timeout */
+    case 409: /* conflict: a lock of the provider's */
+    case 425: /* too early */
+    case 429:
+        return true;
+    case 501: /* not implemented */
+    case 505: /* HTTP version not supported */
+        return false;
+    default:
+        return status >= 500 && status <= 599;
+    }
+}
+
+/* Statuses that say "the request itself is wrong": no header makes a repetition sensible. */
+static bool status_is_final(int status)
+{
+    switch (status) {
+    case 400:
+    case 401:
+    case 403:
+    case 404:
+    case 413:
+    case 422:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool error_may_pass(int error)
+{
+    switch (error) {
+    case MOOT_ETIMEDOUT:
+    case MOOT_EDNS:
+    case MOOT_ECONNECT:
+    case MOOT_ERESET:
+    case MOOT_ETLS:
+    case MOOT_EPROXY:
+    case MOOT_EPROTO:
+    case MOOT_ETRUNCATED:
+    case MOOT_EJSON:
+    case MOOT_EUTF8:
+    case MOOT_ECONTENT:
+    case MOOT_EENCODING:
+    case MOOT_EPROVIDER: /* an error inside a stream that began with 200 */
+    case MOOT_ETHROTTLED:
+        return true;
+    default:
+        return false; /* EAUTH, EQUOTA, ECERT, EREDIRECT, ELIMIT, ECANCELED, ENOMEM ... */
+    }
+}
+
+static bool is_throttle(const struct moot_retry_attempt *attempt)
+{
+    return attempt->http_status == 429 || attempt->http_status == 529 ||
+           attempt->error == MOOT_ETHROTTLED ||
+           (attempt->http_status == 503 &&
+            moot__view_eq_nocase(attempt->provider_code, MOOT_VIEW("slow_down")));
+}
+
+/* The question of whether, without that of when. */
+static enum moot_retry_reason may_repeat(const struct moot_retry_attempt *attempt,
+                                         const struct moot_retry_policy *policy)
+{
+    struct moot_view told = moot__view_trim(attempt->headers.x_should_retry);
+    if (attempt->has_delivered)
+        return MOOT_RETRY_DELIVERED;
+    if (attempt->error == MOOT_EQUOTA || moot__retry_is_exhausted(attempt->provider_code))
+        return MOOT_RETRY_EXHAUSTED;
+    if (attempt->http_status == 401 && attempt->can_refresh_credential)
+        return MOOT_RETRY_REFRESH;
+    if (status_is_final(attempt->http_status))
+        return MOOT_RETRY_FINAL;
+    if (moot__view_eq_nocase(told, MOOT_VIEW("false")))
+        return MOOT_RETRY_TOLD_NOT;
+    bool is_rejected = attempt->reach == MOOT_REACH_ANSWERED && attempt->http_status >= 300;
+    bool is_told = moot__view_eq_nocase(told, MOOT_VIEW("true"));
+    if (is_rejected ? !is_told && !status_may_pass(attempt->http_status)
+                    : !error_may_pass(attempt->error))
+        return MOOT_RETRY_FINAL;
+    if (attempt->reach == MOOT_REACH_SENT && policy->unknown_fails)
+        return MOOT_RETRY_UNKNOWN;
+    if (policy->attempts_max && attempt->number >= policy->attempts_max)
+        return MOOT_RETRY_ATTEMPTS;
+    return MOOT_RETRY_AGAIN;
+}
+
+/* rand(0, 1) x min(cap, base x 2^(n-1)): full jitter, so that rows which failed together do not
+ * come back together. */
+static uint64_t backoff_ns(const struct moot_retry_policy *policy, unsigned number,
+                           struct moot_rng *rng)
+{
+    uint64_t cap_ns = policy->cap_ns ? policy->cap_ns : DEFAULT_CAP_NS;
+    uint64_t span_ns = policy->base_ns ? policy->base_ns : DEFAULT_BASE_NS;
+    for (unsigned i = 1; i < number && span_ns < cap_ns; i++)
+        span_ns = span_ns <= cap_ns / 2 ? span_ns * 2 : cap_ns;
+    if (span_ns > cap_ns)
+        span_ns = cap_ns;
+    return (uint64_t)(moot__rng_unit(rng) * (double)span_ns);
+}
+
+static enum moot_retry_reason when(const struct moot_retry_attempt *attempt,
+                                   const struct moot_retry_policy *policy, struct moot_rng *rng,
+                                   struct moot_retry_verdict *verdict)
+{
+    uint64_t hint_max_ns = policy->hint_max_ns ? policy->hint_max_ns : MOOT_RETRY_HINT_MAX_NS;
+    if (verdict->retry_after_ns > hint_max_ns)
+        return MOOT_RETRY_HINT;
+    uint64_t delay_ns = backoff_ns(policy, attempt->number, rng);
+    if (verdict->retry_after_ns > 0) {
+        double spread_ns = (double)verdict->retry_after_ns * HINT_JITTER * moot__rng_unit(rng);
+        uint64_t hinted_ns = moot__ns_add(verdict->retry_after_ns, (uint64_t)spread_ns);
+        delay_ns = hinted_ns > delay_ns ? hinted_ns : delay_ns;
+    }
+    if (moot__ns_add(attempt->now_ns, delay_ns) >= attempt->deadline_ns)
+        return MOOT_RETRY_DEADLINE;
+    verdict->delay_ns = delay_ns;
+    return MOOT_RETRY_AGAIN;
+}
+
+void moot__retry_decide(const struct moot_retry_attempt *attempt,
+                        const struct moot_retry_policy *policy, struct moot_rng *rng,
+                        struct moot_retry_verdict *verdict)
+{
+    assert(attempt->number >= 1);
+    assert(attempt->error < 0);
+    *verdict = (struct moot_retry_verdict){
+        .is_throttle = is_throttle(attempt),
+        .possible_duplicate = attempt->reach == MOOT_REACH_SENT,
+    };
+    moot__ignore(moot__retry_hint(&attempt->headers, attempt->wall_s, &verdict->retry_after_ns));
+    verdict->reason = may_repeat(attempt, policy);
+    if (verdict->reason == MOOT_RETRY_AGAIN)
+        verdict->reason = when(attempt, policy, rng, verdict);
+    if (verdict->reason == MOOT_RETRY_REFRESH)
+        verdict->refresh_credential = true;
+    verdict->again = verdict->reason == MOOT_RETRY_AGAIN || verdict->reason == MOOT_RETRY_REFRESH;
+    assert(verdict->again || verdict->delay_ns == 0);
+}
