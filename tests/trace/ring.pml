@@ -1,19 +1,19 @@
 /* trace/ring.c as a model: every interleaving of one producer, one consumer and one onlooker, for a
- * ring of CAP cells and records of 1 to CAP / 2 cells, whose sizes are chosen freely. A cell is
- * written and read one at a time, apart from the marks, so a producer stalls between any two of them
- * in some interleaving; the consumer may die at any moment. Checked:
+ * ring of CAP cells and records of 1 to CAP / 2 cells whose sizes are chosen freely. Cells are
+ * written and read one at a time, apart from the marks, so in some interleaving the producer stalls
+ * between any two of them; the consumer may die at any moment. Checked:
  *
- *   - no cell is written while it belongs to the consumer, none is read while it does not;
- *   - records arrive whole, in order, none twice; taken = read, taken + dropped = all;
- *   - the producer ends whatever the consumer does: it has no statement that can block;
+ *   - no cell is written while the consumer may look at it, none is read that was not published;
+ *   - records arrive whole, in order, none twice; taken = received, taken + dropped = all;
+ *   - the producer ends whatever the consumer does: none of its statements can block;
  *   - a reader that meets a pad finds the record behind it;
  *   - what is pending is never negative, whoever looks.
  *
- * The mutants are what the orders of the atomics, the checks and the single store for pad and record
- * prevent. Each has to fail, or the model proves nothing:
+ * The mutants are what the orders of the atomics, the check for room and the single store for pad
+ * and record prevent. Each has to fail, or the model proves nothing:
  *
- *   PUBLISH_FIRST  the mark moves before the cells are written (a relaxed store of `published`)
- *   RELEASE_FIRST  cells are given back before they are read (a relaxed store of `released`)
+ *   PUBLISH_FIRST  the mark moves before the cells are written: `published` stored relaxed
+ *   RELEASE_FIRST  cells are given back before they are read: `released` stored relaxed
  *   ROOM_PLUS_ONE  the room is counted one cell too large
  *   PAD_ALONE      the pad is published by a store of its own
  *   SEEN_AHEAD     the producer believes in a release that has not happened */

@@ -1,6 +1,7 @@
 /* Lines of spans, byte by byte, and the limits of a line. */
 #include "tests/support/test.h"
 
+#include "tests/support/failing_alloc.h"
 #include "trace/encode_jsonl.h"
 #include "trace/ring.h"
 
@@ -133,6 +134,27 @@ static void line_that_does_not_fit_adds_nothing(void **state)
     moot__buf_deinit(&buf);
 }
 
+static void no_memory_adds_nothing(void **state)
+{
+    (void)state;
+    struct moot_span span;
+    struct moot_failing_alloc memory;
+    moot__span_begin(&span, MOOT_SPAN_RESPONSE, &root_ids, 1);
+    for (size_t nth = 1;; nth++) {
+        struct moot_buf buf;
+        moot__failing_alloc_init(&memory, nth);
+        moot__buf_init(&buf, &memory.allocator, MOOT_JSONL_LINE_BYTES);
+        int error = moot__encode_jsonl(&span, &buf);
+        bool failed = moot__failing_alloc_failed(&memory);
+        assert_int_equal(error, failed ? MOOT_ENOMEM : MOOT_OK);
+        assert_int_equal(buf.len == 0, failed);
+        moot__buf_deinit(&buf);
+        assert_int_equal(moot__failing_alloc_live(&memory), 0);
+        if (!failed)
+            break;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +163,7 @@ int main(void)
         cmocka_unit_test(error_is_a_status_and_its_attributes),
         cmocka_unit_test(longest_line_fits),
         cmocka_unit_test(line_that_does_not_fit_adds_nothing),
+        cmocka_unit_test(no_memory_adds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

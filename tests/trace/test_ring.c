@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "engine/base/limits.h"
+#include "tests/support/failing_alloc.h"
 #include "trace/record.h"
 #include "trace/ring.h"
 
@@ -199,25 +200,15 @@ static void positions_pass_32_bits(void **state)
     moot__ring_deinit(&ring);
 }
 
-static void *refuse(void *context, size_t size)
-{
-    (void)context, (void)size;
-    return NULL;
-}
-
-static void refuse_release(void *context, void *ptr)
-{
-    (void)context;
-    assert_null(ptr);
-}
-
 static void no_memory_is_an_error(void **state)
 {
     (void)state;
-    const struct moot_allocator none = {.allocate = refuse, .release = refuse_release};
+    struct moot_failing_alloc memory;
     struct moot_ring ring;
-    assert_int_equal(moot__ring_init(&ring, &none, NULL), MOOT_ENOMEM);
+    moot__failing_alloc_init(&memory, 1);
+    assert_int_equal(moot__ring_init(&ring, &memory.allocator, NULL), MOOT_ENOMEM);
     moot__ring_deinit(&ring);
+    assert_int_equal(moot__failing_alloc_live(&memory), 0);
 }
 
 int main(void)
