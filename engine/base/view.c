@@ -1,6 +1,6 @@
 #include "view.h"
 
-#include <errno.h>
+#include <limits.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
@@ -126,17 +126,24 @@ static bool is_number(struct moot_view text, size_t *point)
 
 bool moot__view_to_double(struct moot_view text, double *out)
 {
-    char copy[512];
+    char copy[512 + MB_LEN_MAX];
     size_t point;
-    if (text.len >= sizeof copy || !is_number(text, &point))
+    if (text.len >= 512 || !is_number(text, &point))
         return false;
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
-    if (point != SIZE_MAX) { /* strtod wants the locale's own point; a host may have set any */
-        const char *local = localeconv()->decimal_point;
-        if (local && local[0] && !local[1])
-            copy[point] = local[0];
+    /* strtod wants the locale's own point, of one byte or several; a host may have set any. */
+    const char *local = localeconv()->decimal_point;
+    if (!local[0] || strlen(local) > MB_LEN_MAX)
+        local = ".";
+    size_t whole = point == SIZE_MAX ? text.len : point, len = whole;
+    memcpy(copy, text.ptr, whole);
+    if (whole < text.len) {
+        size_t rest = text.len - whole - 1;
+        memcpy(copy + len, local, strlen(local));
+        len += strlen(local);
+        memcpy(copy + len, text.ptr + whole + 1, rest);
+        len += rest;
     }
+    copy[len] = '\0';
     *out = strtod(copy, NULL);
     return true;
 }

@@ -7,6 +7,7 @@
 #include "engine/base/buf.h"
 #include "engine/base/json_read.h"
 #include "engine/base/limits.h"
+#include "engine/base/rng.h"
 #include "tests/support/failing_alloc.h"
 
 struct fixture {
@@ -374,20 +375,72 @@ static void every_failed_allocation_is_reported(void **state)
     moot__buf_deinit(&buf);
 }
 
+/* A comma of one byte, and an Arabic one of two. */
 static void the_locale_does_not_matter(void **state)
 {
     struct fixture *f = *state;
-    const char *locales[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"};
+    static const char *const locales[] = {"de_DE.UTF-8", "ps_AF.UTF-8"};
     bool found = false;
-    for (size_t i = 0; i < 3 && !found; i++)
-        found = setlocale(LC_ALL, locales[i]) != NULL;
-    double value;
-    assert_int_equal(read_text(f, "3.25"), MOOT_OK);
-    assert_true(moot__json_double(f->root, &value));
-    setlocale(LC_ALL, "C");
-    assert_true(value == 3.25);
-    if (!found)
+    for (size_t i = 0; i < 2; i++) {
+        double value = 0;
+        if (!setlocale(LC_NUMERIC, locales[i]))
+            continue;
+        found = true;
+        int rc = read_text(f, "-3.25e2");
+        bool is_double = moot__json_double(f->root, &value);
+        setlocale(LC_NUMERIC, "C");
+        assert_int_equal(rc, MOOT_OK);
+        assert_true(is_double && value == -325);
+    }
+    if (!found) {
         print_message("no locale with a decimal comma here\n");
+        skip();
+    }
+}
+
+static const char everything[] =
+    "{\"a\\n\": [1, -2.5e+3, true, false, null, \"x\\ud83d\\ude00\\u00e9\\/\", {}, []],"
+    "\"\xC3\xA9\": {\"\": \"\\\"\"}, \"\\ud83d\": \"\\udbff\\u0041\"}";
+
+/* Blocks of the exact size, so that a sanitizer sees a read past the end. */
+static int read_exact(struct fixture *f, const char *bytes, size_t len)
+{
+    char *exact = test_malloc(len ? len : 1);
+    memcpy(exact, bytes, len);
+    moot__arena_reset(&f->arena);
+    int rc = read_with(f, moot__view(exact, len), NULL);
+    test_free(exact);
+    return rc;
+}
+
+static void every_prefix_is_rejected(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t len = 0; len < sizeof everything - 1; len++) {
+        int rc = read_exact(f, everything, len);
+        assert_true(rc == MOOT_EJSON || rc == MOOT_EUTF8);
+        assert_true(f->error.offset <= len);
+    }
+    assert_int_equal(read_exact(f, everything, sizeof everything - 1), MOOT_OK);
+}
+
+static void damaged_documents_do_no_harm(void **state)
+{
+    struct fixture *f = *state;
+    static const char alphabet[] = "\"\\{}[]:,u0d8DE-+.eEtfn \n\x80\xED\xF0";
+    struct moot_rng rng;
+    moot__rng_init(&rng, 5);
+    int accepted = 0;
+    for (int round = 0; round < 20000; round++) {
+        char bytes[sizeof everything];
+        memcpy(bytes, everything, sizeof bytes);
+        for (uint64_t hits = 1 + moot__rng_below(&rng, 3); hits; hits--)
+            bytes[moot__rng_below(&rng, sizeof bytes - 1)] =
+                alphabet[moot__rng_below(&rng, sizeof alphabet - 1)];
+        if (read_exact(f, bytes, sizeof bytes - 1) == MOOT_OK)
+            accepted++;
+    }
+    assert_true(accepted > 100); /* so the strings of the others were reached too */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -410,6 +463,8 @@ int main(void)
         TEST(a_small_arena_is_a_limit),
         TEST(every_failed_allocation_is_reported),
         TEST(the_locale_does_not_matter),
+        TEST(every_prefix_is_rejected),
+        TEST(damaged_documents_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

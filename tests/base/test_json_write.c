@@ -147,16 +147,24 @@ static void doubles_read_back_the_same(void **state)
     }
 }
 
+/* A comma of one byte, and an Arabic one of two. */
 static void a_decimal_comma_changes_nothing(void **state)
 {
     struct fixture *f = *state;
-    if (!setlocale(LC_NUMERIC, "de_DE.UTF-8") && !setlocale(LC_NUMERIC, "fr_FR.UTF-8")) {
+    static const char *const locales[] = {"de_DE.UTF-8", "ps_AF.UTF-8"};
+    bool found = false;
+    for (size_t i = 0; i < 2; i++) {
+        if (!setlocale(LC_NUMERIC, locales[i]))
+            continue;
+        found = true;
+        moot__json_write_double(&f->w, -1234.5);
+        setlocale(LC_NUMERIC, "C");
+        assert_written(f, "-1234.5");
+    }
+    if (!found) {
         print_message("no locale with a decimal comma here\n");
         skip();
     }
-    moot__json_write_double(&f->w, 1234.5);
-    setlocale(LC_NUMERIC, "C");
-    assert_written(f, "1234.5");
 }
 
 static void number_texts_are_checked(void **state)
