@@ -19,9 +19,9 @@
     } while (0)
 
 #if defined(__GNUC__)
-#define moot__unreachable() (assert(!"unreachable"), __builtin_unreachable())
+#define moot__unreachable() (assert(0 && "unreachable"), __builtin_unreachable())
 #else
-#define moot__unreachable() assert(!"unreachable")
+#define moot__unreachable() assert(0 && "unreachable")
 #endif
 
 #endif

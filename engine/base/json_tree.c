@@ -1,8 +1,6 @@
-#include <math.h>
-#include <string.h>
-
-#include "check.h"
 #include "json_read.h"
+
+#include <math.h>
 
 /* Looking into a tree that json_read.c has built. */
 

@@ -32,7 +32,7 @@ int moot__json_write_finish(struct moot_json_writer *w)
 /* A call out of order. */
 static void misuse(struct moot_json_writer *w)
 {
-    assert(!"JSON calls out of order");
+    assert(0 && "JSON calls out of order");
     w->error = MOOT_EINVAL;
 }
 

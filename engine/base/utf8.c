@@ -46,6 +46,24 @@ static size_t sequence(const unsigned char *p, size_t left, size_t *bad)
     return len;
 }
 
+/* Most text is ASCII: skip it 32 bytes at a time, then 8. */
+static size_t skip_ascii(struct moot_view text, size_t at)
+{
+    const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    uint64_t words[4];
+    for (; text.len - at >= sizeof words; at += sizeof words) {
+        memcpy(words, text.ptr + at, sizeof words);
+        if ((words[0] | words[1] | words[2] | words[3]) & high_bits)
+            break;
+    }
+    for (; text.len - at >= sizeof words[0]; at += sizeof words[0]) {
+        memcpy(words, text.ptr + at, sizeof words[0]);
+        if (words[0] & high_bits)
+            break;
+    }
+    return at;
+}
+
 size_t moot__utf8_scan(struct moot_view text, size_t *bad)
 {
     const unsigned char *p = (const unsigned char *)text.ptr;
@@ -53,15 +71,8 @@ size_t moot__utf8_scan(struct moot_view text, size_t *bad)
     if (!bad)
         bad = &ignored;
     while (at < text.len) {
-        uint64_t word;
-        if (text.len - at >= sizeof word) { /* most text is ASCII: eight at a time */
-            memcpy(&word, p + at, sizeof word);
-            if (!(word & UINT64_C(0x8080808080808080))) {
-                at += sizeof word;
-                continue;
-            }
-        }
-        size_t end = text.len - at > sizeof word ? at + sizeof word : text.len;
+        at = skip_ascii(text, at);
+        size_t end = text.len - at > sizeof(uint64_t) ? at + sizeof(uint64_t) : text.len;
         while (at < end) {
             size_t n = sequence(p + at, text.len - at, bad);
             if (n == 0)

@@ -53,6 +53,21 @@ static void the_scan_follows_the_standard(void **state)
     }
 }
 
+static void a_bad_byte_is_found_wherever_it_is(void **state)
+{
+    (void)state;
+    char text[100];
+    for (size_t len = 0; len <= sizeof text; len++) {
+        memset(text, 'a', sizeof text);
+        assert_int_equal(moot__utf8_scan(moot__view(text, len), NULL), len);
+        for (size_t at = 0; at < len; at++) {
+            text[at] = '\xFF';
+            assert_int_equal(moot__utf8_scan(moot__view(text, len), NULL), at);
+            text[at] = 'a';
+        }
+    }
+}
+
 static void every_code_point_is_valid_but_the_surrogates(void **state)
 {
     (void)state;
@@ -183,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_scan_follows_the_standard),
+        cmocka_unit_test(a_bad_byte_is_found_wherever_it_is),
         cmocka_unit_test(every_code_point_is_valid_but_the_surrogates),
         cmocka_unit_test(replacing_counts_as_browsers_do),
         cmocka_unit_test(a_full_buffer_is_left_as_it_was),
