@@ -65,7 +65,7 @@ MOOT_NODISCARD int moot__params_merge(struct moot_params base, struct moot_param
                                       struct moot_arena *arena, struct moot_params *out);
 
 /* The members of a JSON object as parameters, borrowed from it; the array comes from the arena.
- * MOOT_EINPUT (not an object), MOOT_ENOMEM. */
+ * MOOT_EINVAL (not an object), MOOT_ENOMEM. */
 MOOT_NODISCARD int moot__params_read(const struct moot_json *object, struct moot_arena *arena,
                                      struct moot_params *out);
 

@@ -52,6 +52,11 @@ const char *moot__finish_name(enum moot_finish finish); /* the OpenAI word; "" f
 /* The last reason given is kept. */
 void moot__reply_set_finish(struct moot_reply *reply, struct moot_view raw);
 
+/* Once everything is in: text and refusal become valid UTF-8, and what the model did decides the
+ * reason where the server named it `stop` or nothing: a refusal is CONTENT_FILTER, tool calls are
+ * TOOL_CALLS. finish_raw stays as it was. */
+void moot__reply_settle(struct moot_reply *reply);
+
 /* The first id and model given are kept; both are cut at 256 bytes. MOOT_ENOMEM. */
 MOOT_NODISCARD int moot__reply_set_id(struct moot_reply *reply, struct moot_view id);
 MOOT_NODISCARD int moot__reply_set_model(struct moot_reply *reply, struct moot_view model);

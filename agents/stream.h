@@ -19,10 +19,9 @@
 
 #include "agents/dialect.h"
 #include "agents/reply.h"
+#include "agents/tool_calls.h"
 #include "engine/base/arena.h"
 #include "engine/base/view.h"
-
-struct moot_tool_calls;
 
 /* The kinds of events that net/sse tells apart, in agents' own words. */
 enum moot_stream_kind {
@@ -40,11 +39,11 @@ struct moot_stream_event {
 struct moot_stream {
     const struct moot_dialect *dialect;
     struct moot_reply *reply;
-    struct moot_arena scratch;          /* one event's JSON; emptied before the next */
-    struct moot_tool_calls *tool_calls; /* NULL until the first piece of one */
-    uint32_t high_surrogate;            /* the half of a character whose rest is in a later piece */
-    size_t shown;                       /* bytes of the text that were handed on */
-    bool ended;                         /* the dialect's end marker came */
+    struct moot_arena scratch; /* one event's JSON; emptied after each */
+    struct moot_tool_calls tool_calls;
+    size_t shown;  /* bytes of the text that were handed on */
+    bool answered; /* choice 0 was there */
+    bool ended;    /* the dialect's end marker came */
     bool failed;
     uint64_t events;                   /* taken, those below included */
     uint64_t ignored;                  /* came after the end or the failure */
@@ -65,13 +64,16 @@ MOOT_NODISCARD int moot__stream_event(struct moot_stream *stream,
                                       const struct moot_stream_event *event,
                                       struct moot_view *delta);
 
-/* Whether the end marker came: nothing that follows matters, and the end of the body need not be
- * waited for. A dialect without one, or a server that forgets it, never says so. */
+/* Whether the end marker or a failure came: nothing that follows matters, and the end of the body
+ * need not be waited for. A dialect without a marker, or a server that forgets it, never says so.
+ */
 bool moot__stream_is_done(const struct moot_stream *stream);
 
-/* The body has ended, or is_done. *delta is what was still held (a lone surrogate, as U+FFFD).
+/* The body has ended, or is_done. *delta is what was still held (half a character, as U+FFFD).
  * 0 only if the model said why it stopped or the end marker came; MOOT_ETRUNCATED if neither;
- * MOOT_EPROVIDER if it stopped because of an error; or the earlier failure again. Call once. */
+ * MOOT_ECONTENT if there was a marker but never a choice;
+ * MOOT_EPROVIDER if it stopped because of an error; MOOT_ELIMIT, MOOT_ENOMEM; or the earlier
+ * failure again. Call once. */
 MOOT_NODISCARD int moot__stream_finish(struct moot_stream *stream, struct moot_view *delta);
 
 #endif

@@ -6,6 +6,7 @@
  * Pure; any thread, one at a time. */
 #include <moot/error.h>
 #include <moot/version.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/base/arena.h"
@@ -22,6 +23,7 @@ struct moot_turn {
     /* The caller's own content where it is not text (a list of parts, or null beside tool calls);
      * sent as it is. NULL: `content` is sent. */
     const struct moot_json *content_json;
+    bool content_absent; /* the caller's message had no content at all: none is sent */
 
     /* The caller's message object: its members other than role, content and name (tool_calls,
      * tool_call_id, ...) are sent as they are, after those three. NULL: none. */

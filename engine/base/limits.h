@@ -9,6 +9,7 @@
     X(JSON_KEYS, 10000, "keys of one JSON object; ELIMIT")                                         \
     X(JSON_NUMBER_BYTES, 128, "length of a JSON number; ELIMIT")                                   \
     X(JSON_BYTES, 32 << 20, "a JSON document; ELIMIT")                                             \
+    X(JSON_TREE_BYTES, 64 << 20, "memory of one parsed answer or event; ELIMIT")                   \
     /* HTTP */                                                                                     \
     X(HTTP_HEAD_BYTES, 64 << 10, "status line and headers of a response; ELIMIT")                  \
     X(HTTP_HEADERS, 256, "headers of a response; ELIMIT")                                          \
@@ -35,6 +36,7 @@
     /* Conversations */                                                                            \
     X(MESSAGES, 4096, "messages of one conversation; ELIMIT")                                      \
     X(REPLY_BYTES, 16 << 20, "text of one reply; ELIMIT")                                          \
+    X(TOOL_CALLS, 128, "tool calls of one reply; ELIMIT")                                          \
     X(ROLES, 64, "roles of a configuration; ECONFIG")                                              \
     X(FLOW_STEPS, 64, "steps of a flow; ECONFIG")                                                  \
     X(PROVIDERS, 64, "providers of a configuration; ECONFIG")                                      \

@@ -1,0 +1,51 @@
+/* Databricks model serving. Its own surface names the endpoint in the path and nowhere in the body;
+ * the OpenAI style one is the other way round. Usage comes on every chunk of a stream, unasked. */
+#include "agents/openai_chat.h"
+#include "agents/provider_error.h"
+#include "agents/target.h"
+#include "dialect.h"
+
+#define ROOT "serving-endpoints"
+
+/* People configure the workspace, or the base URL that OpenAI's SDKs want: both are the same. */
+static struct moot_view without_root(struct moot_view base_path)
+{
+    while (moot__view_ends(base_path, MOOT_VIEW("/")))
+        base_path.len--;
+    if (moot__view_ends(base_path, MOOT_VIEW("/" ROOT)))
+        base_path.len -= sizeof("/" ROOT) - 1;
+    return base_path;
+}
+
+static int write_target(const struct moot_request *request, struct moot_view base_path,
+                        struct moot_buf *out)
+{
+    int rc = moot__target_base(out, without_root(base_path));
+    if (rc == MOOT_OK)
+        rc = moot__target_part(out, ROOT);
+    if (rc != MOOT_OK)
+        return rc;
+    if (request->surface == MOOT_SURFACE_CHAT)
+        return moot__target_part(out, "chat/completions");
+    rc = moot__target_name(out, request->agent->endpoint);
+    return rc != MOOT_OK ? rc : moot__target_part(out, "invocations");
+}
+
+static int write_body(const struct moot_request *request, struct moot_arena *scratch,
+                      struct moot_json_writer *writer)
+{
+    const struct moot_openai_chat_options options = {
+        .model = request->surface == MOOT_SURFACE_CHAT,
+    };
+    return moot__openai_chat_write(request, &options, scratch, writer);
+}
+
+const struct moot_dialect moot__dialect_databricks = {
+    .name = "databricks",
+    .auth = MOOT_AUTH_BEARER,
+    .write_target = write_target,
+    .write_body = write_body,
+    .read_reply = moot__openai_chat_read_reply,
+    .read_event = moot__openai_chat_read_event,
+    .read_error = moot__provider_error_read,
+};

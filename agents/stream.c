@@ -1,0 +1,99 @@
+/* The rules of a streamed answer that no dialect may bend: text is handed on only when no later
+ * piece can change it, nothing counts after the end, and an answer that merely stopped coming is
+ * not an answer. The dialect reads events and fills the reply; this file decides. */
+#include "stream.h"
+
+#include "agents/tool_calls.h"
+#include "engine/base/check.h"
+#include "engine/base/err.h"
+#include "engine/base/limits.h"
+#include "engine/base/utf8.h"
+
+void moot__stream_init(struct moot_stream *stream, const struct moot_dialect *dialect,
+                       struct moot_reply *reply, const struct moot_allocator *allocator)
+{
+    assert(dialect && reply && reply->text.len == 0);
+    *stream = (struct moot_stream){.dialect = dialect, .reply = reply};
+    moot__arena_init(&stream->scratch, allocator, MOOT_LIMIT_JSON_TREE_BYTES);
+    moot__tool_calls_init(&stream->tool_calls, allocator);
+}
+
+void moot__stream_deinit(struct moot_stream *stream)
+{
+    moot__tool_calls_deinit(&stream->tool_calls);
+    moot__arena_deinit(&stream->scratch);
+}
+
+/* Text that has become final since the last time. */
+static struct moot_view show(struct moot_stream *stream, bool final)
+{
+    struct moot_buf *text = &stream->reply->text;
+    size_t from = stream->shown;
+    stream->shown = moot__utf8_settle(text, from, final);
+    assert(stream->shown >= from && stream->shown <= text->len);
+    if (stream->shown == from)
+        return (struct moot_view){NULL, 0};
+    return moot__view(text->data + from, stream->shown - from);
+}
+
+static int fail(struct moot_stream *stream, int rc)
+{
+    assert(rc < 0);
+    stream->failed = true;
+    if (stream->error.code != rc)
+        moot__ignore(moot__fail(&stream->error, rc, MOOT_PHASE_BODY,
+                                "the stream could not be read: %s", moot_error_text(rc)));
+    return rc;
+}
+
+int moot__stream_event(struct moot_stream *stream, const struct moot_stream_event *event,
+                       struct moot_view *delta)
+{
+    *delta = (struct moot_view){NULL, 0};
+    stream->events++;
+    if (stream->ended || stream->failed) {
+        stream->ignored++;
+        return MOOT_OK;
+    }
+    int rc = stream->dialect->read_event(stream, event);
+    moot__arena_reset(&stream->scratch);
+    *delta = show(stream, false);
+    return rc == MOOT_OK ? MOOT_OK : fail(stream, rc);
+}
+
+bool moot__stream_is_done(const struct moot_stream *stream)
+{
+    return stream->ended || stream->failed;
+}
+
+/* Whether what came is an answer; if not, stream->error says why. */
+static int verdict(struct moot_stream *stream)
+{
+    struct moot_reply *reply = stream->reply;
+    struct moot_error_info *error = &stream->error;
+    if (!stream->ended && reply->finish == MOOT_FINISH_NONE) {
+        moot__ignore(moot__fail(error, MOOT_ETRUNCATED, MOOT_PHASE_BODY,
+                                "the stream ended after %llu events with neither a finish reason "
+                                "nor an end marker",
+                                (unsigned long long)stream->events));
+        error->retriable = true;
+        return MOOT_ETRUNCATED;
+    }
+    if (!stream->answered)
+        return moot__fail(error, MOOT_ECONTENT, MOOT_PHASE_BODY, "the stream held no choice");
+    if (reply->finish == MOOT_FINISH_ERROR) {
+        moot__ignore(moot__fail(error, MOOT_EPROVIDER, MOOT_PHASE_BODY,
+                                "the model stopped with finish reason '%s'", reply->finish_raw));
+        error->retriable = true;
+        return MOOT_EPROVIDER;
+    }
+    return moot__tool_calls_write(&stream->tool_calls, &reply->tool_calls);
+}
+
+int moot__stream_finish(struct moot_stream *stream, struct moot_view *delta)
+{
+    *delta = show(stream, true);
+    int rc = stream->failed ? stream->error.code : verdict(stream);
+    moot__reply_settle(stream->reply);
+    return rc == MOOT_OK ? MOOT_OK : fail(stream, rc);
+}
