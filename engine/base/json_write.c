@@ -174,15 +174,38 @@ static void put_escape(struct moot_json_writer *w, unsigned char byte)
     }
 }
 
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Whether any of eight bytes needs an escape. Subtracting borrows into a byte's top bit if it was
+ * below the bound and its top bit was clear. */
+static bool any_escape(uint64_t word)
+{
+    uint64_t quote = word ^ EACH_BYTE('"'), slash = word ^ EACH_BYTE('\\');
+    uint64_t below = (word - EACH_BYTE(0x20)) & ~word;
+    uint64_t equal = ((quote - EACH_BYTE(1)) & ~quote) | ((slash - EACH_BYTE(1)) & ~slash);
+    return ((below | equal) & EACH_BYTE(0x80)) != 0;
+}
+
+/* Where the bytes that need no escape end. */
+static size_t plain_end(struct moot_view text, size_t at)
+{
+    for (uint64_t word; text.len - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, text.ptr + at, sizeof word);
+        if (any_escape(word))
+            break;
+    }
+    while (at < text.len && !escapes[(unsigned char)text.ptr[at]])
+        at++;
+    return at;
+}
+
 /* Valid UTF-8, escaped: runs of plain bytes at once, the escapes between them one by one. There is
  * room for `text` and `after` more bytes unescaped, and there will be for those `after`. */
 static bool put_escaped(struct moot_json_writer *w, struct moot_view text, size_t after)
 {
     size_t from = 0;
-    for (size_t at = 0; at < text.len; at++) {
+    for (size_t at = plain_end(text, 0); at < text.len; at = plain_end(text, from)) {
         unsigned char byte = (unsigned char)text.ptr[at];
-        if (!escapes[byte])
-            continue;
         put(w, text.ptr + from, at - from);
         from = at + 1;
         if (!reserve(w, (escapes[byte] == 'u' ? 6u : 2u) + text.len - from + after))

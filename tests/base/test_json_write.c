@@ -100,6 +100,29 @@ static void only_what_must_be_is_escaped(void **state)
     assert_written(f, "{\"\\n" R "\":0}");
 }
 
+/* Every byte at every place of a text that is looked at eight bytes at a time. */
+static void an_escape_is_found_wherever_it_is(void **state)
+{
+    struct fixture *f = *state;
+    for (int byte = 0; byte < 0x80; byte++) {
+        char text[19], expected[64], escape[8] = {(char)byte, 0};
+        const char *const short_forms = "\bb\tt\nn\ff\rr\"\"\\\\";
+        for (size_t i = 0; short_forms[i]; i += 2)
+            if (byte == short_forms[i])
+                snprintf(escape, sizeof escape, "\\%c", short_forms[i + 1]);
+        if (byte < 0x20 && escape[0] != '\\')
+            snprintf(escape, sizeof escape, "\\u%04x", (unsigned)byte);
+        for (size_t at = 0; at < sizeof text; at++) {
+            memset(text, 'a', sizeof text);
+            text[at] = (char)byte;
+            snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", (int)at, "aaaaaaaaaaaaaaaaaaa",
+                     escape, (int)(sizeof text - at - 1), "aaaaaaaaaaaaaaaaaaa");
+            moot__json_write_string(&f->w, moot__view(text, sizeof text));
+            assert_written(f, expected);
+        }
+    }
+}
+
 static void doubles_are_short(void **state)
 {
     struct fixture *f = *state;
@@ -407,6 +430,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(commas_and_colons_are_the_writers),
         TEST(only_what_must_be_is_escaped),
+        TEST(an_escape_is_found_wherever_it_is),
         TEST(doubles_are_short),
         TEST(doubles_read_back_the_same),
         TEST(a_decimal_comma_changes_nothing),
