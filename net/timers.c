@@ -1,19 +1,16 @@
+/* A pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986): the simplest heap whose nodes live in
+ * their owners' memory and can leave from the middle.
+ *
+ * A node has a list of children, first `child`, then `next`; `prev` is the sibling before it, or
+ * the parent for a first child. Every child is due no earlier than its parent. The root has no
+ * sibling and is its own `prev`, so that `prev` also tells whether a timer is started. */
 #include "timers.h"
 
-#include "engine/base/alloc.h"
 #include "engine/base/check.h"
 
-void moot__timers_init(struct moot_timers *timers, const struct moot_allocator *allocator)
+void moot__timers_init(struct moot_timers *timers)
 {
-    *timers = (struct moot_timers){.allocator = allocator};
-}
-
-void moot__timers_deinit(struct moot_timers *timers)
-{
-    assert(timers->count == 0);
-    moot__free(timers->allocator, timers->heap);
-    timers->heap = NULL;
-    timers->cap = 0;
+    *timers = (struct moot_timers){0};
 }
 
 static bool is_before(const struct moot_timer *a, const struct moot_timer *b)
@@ -23,86 +20,94 @@ static bool is_before(const struct moot_timer *a, const struct moot_timer *b)
     return a->sequence < b->sequence;
 }
 
-static void place(struct moot_timers *timers, size_t at, struct moot_timer *timer)
+/* Two heaps into one; the later root becomes the first child of the earlier. */
+static struct moot_timer *meld(struct moot_timer *a, struct moot_timer *b)
 {
-    timers->heap[at] = timer;
-    timer->heap_index = at + 1;
+    if (!a || !b)
+        return a ? a : b;
+    struct moot_timer *top = is_before(b, a) ? b : a;
+    struct moot_timer *below = top == a ? b : a;
+    below->next = top->child;
+    below->prev = top;
+    if (top->child)
+        top->child->prev = below;
+    top->child = below;
+    top->next = NULL;
+    return top;
 }
 
-static void sift_up(struct moot_timers *timers, size_t at)
+/* The children of a node that leaves into one heap: in pairs from the left, then all from the
+ * right, which is what makes the cost logarithmic. */
+static struct moot_timer *meld_children(struct moot_timer *first)
 {
-    struct moot_timer *timer = timers->heap[at];
-    while (at > 0) {
-        size_t parent = (at - 1) / 2;
-        if (!is_before(timer, timers->heap[parent]))
-            break;
-        place(timers, at, timers->heap[parent]);
-        at = parent;
+    struct moot_timer *pairs = NULL; /* last pair first, linked by `next` */
+    while (first) {
+        struct moot_timer *a = first, *b = a->next;
+        first = b ? b->next : NULL;
+        a = meld(a, b);
+        a->next = pairs;
+        pairs = a;
     }
-    place(timers, at, timer);
-}
-
-static void sift_down(struct moot_timers *timers, size_t at)
-{
-    struct moot_timer *timer = timers->heap[at];
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= timers->count)
-            break;
-        if (child + 1 < timers->count && is_before(timers->heap[child + 1], timers->heap[child]))
-            child++;
-        if (!is_before(timers->heap[child], timer))
-            break;
-        place(timers, at, timers->heap[child]);
-        at = child;
+    struct moot_timer *all = NULL;
+    while (pairs) {
+        struct moot_timer *after = pairs->next;
+        pairs->next = NULL;
+        all = meld(all, pairs);
+        pairs = after;
     }
-    place(timers, at, timer);
+    return all;
 }
 
-int moot__timers_start(struct moot_timers *timers, struct moot_timer *timer, uint64_t deadline_ns)
+static void set_root(struct moot_timers *timers, struct moot_timer *root)
+{
+    timers->root = root;
+    if (root)
+        root->prev = root;
+    assert((root == NULL) == (timers->count == 0));
+}
+
+void moot__timers_start(struct moot_timers *timers, struct moot_timer *timer, uint64_t deadline_ns)
 {
     moot__timers_stop(timers, timer);
-    if (timers->count == timers->cap) {
-        size_t cap = timers->cap ? timers->cap * 2 : 64;
-        void *heap = moot__realloc(timers->allocator, timers->heap, cap * sizeof *timers->heap);
-        if (!heap)
-            return MOOT_ENOMEM;
-        timers->heap = heap;
-        timers->cap = cap;
-    }
     timer->deadline_ns = deadline_ns;
     timer->sequence = timers->next_sequence++;
-    size_t at = timers->count++;
-    place(timers, at, timer);
-    sift_up(timers, at);
-    return MOOT_OK;
+    timer->child = timer->next = NULL;
+    timers->count++;
+    set_root(timers, meld(timers->root, timer));
+    assert(moot__timer_is_started(timer));
 }
 
 void moot__timers_stop(struct moot_timers *timers, struct moot_timer *timer)
 {
-    if (timer->heap_index == 0)
+    if (!moot__timer_is_started(timer))
         return;
-    size_t at = timer->heap_index - 1;
-    assert(at < timers->count && timers->heap[at] == timer);
-    timer->heap_index = 0;
-    struct moot_timer *last = timers->heap[--timers->count];
-    if (last == timer)
-        return;
-    place(timers, at, last);
-    sift_up(timers, at);
-    sift_down(timers, last->heap_index - 1);
+    assert(timers->count > 0);
+    struct moot_timer *rest = meld_children(timer->child);
+    if (timer != timers->root) {
+        assert(timer->prev != timer);
+        if (timer->prev->child == timer)
+            timer->prev->child = timer->next;
+        else
+            timer->prev->next = timer->next;
+        if (timer->next)
+            timer->next->prev = timer->prev;
+        rest = meld(timers->root, rest);
+    }
+    timers->count--;
+    timer->child = timer->next = timer->prev = NULL;
+    set_root(timers, rest);
 }
 
 uint64_t moot__timers_next_ns(const struct moot_timers *timers)
 {
-    return timers->count ? timers->heap[0]->deadline_ns : MOOT_NEVER_NS;
+    return timers->root ? timers->root->deadline_ns : MOOT_NEVER_NS;
 }
 
 struct moot_timer *moot__timers_take_due(struct moot_timers *timers, uint64_t now_ns)
 {
-    if (timers->count == 0 || timers->heap[0]->deadline_ns > now_ns)
+    struct moot_timer *timer = timers->root;
+    if (!timer || timer->deadline_ns > now_ns)
         return NULL;
-    struct moot_timer *timer = timers->heap[0];
     moot__timers_stop(timers, timer);
     return timer;
 }

@@ -1,23 +1,23 @@
 #ifndef MOOT_NET_TIMERS_H
 #define MOOT_NET_TIMERS_H
 
-/* An intrusive binary heap of moot_timer, ordered by deadline, then by start. Pure: both transports
- * drive it with their own clock. */
+/* A heap of moot_timer, ordered by deadline, then by start. Pure: both transports drive it with
+ * their own clock. The links are in the timers, so nothing here allocates or fails. */
 #include "transport.h"
 
 struct moot_timers {
-    const struct moot_allocator *allocator;
-    struct moot_timer **heap;
-    size_t count, cap;
+    struct moot_timer *root;
+    size_t count;
     uint64_t next_sequence;
 };
 
-void moot__timers_init(struct moot_timers *timers, const struct moot_allocator *allocator);
-void moot__timers_deinit(struct moot_timers *timers);
+void moot__timers_init(struct moot_timers *timers);
 
-/* Start or restart. MOOT_ENOMEM leaves a timer that was not started as it was. */
-MOOT_NODISCARD int moot__timers_start(struct moot_timers *timers, struct moot_timer *timer,
-                                      uint64_t deadline_ns);
+/* Start, or restart with a new deadline. O(1). */
+void moot__timers_start(struct moot_timers *timers, struct moot_timer *timer, uint64_t deadline_ns);
+
+/* Does nothing if it is not started. Amortised O(log n), O(1) for the typical timer that never
+ * fires. */
 void moot__timers_stop(struct moot_timers *timers, struct moot_timer *timer);
 
 /* The earliest deadline, or MOOT_NEVER_NS. */

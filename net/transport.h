@@ -37,12 +37,13 @@ struct moot_address {
     uint32_t scope;
 };
 
-/* One shot at `deadline_ns` or soon after. Zero-initialise; set `on_fire`. */
+/* One shot at `deadline_ns` or soon after, never before. Zero-initialise; set `on_fire`. Starting
+ * cannot fail: the links of the heap (timers.h) are in the timer. */
 struct moot_timer {
     void (*on_fire)(struct moot_timer *timer);
     uint64_t deadline_ns;
     uint64_t sequence; /* order among equal deadlines: the earlier started fires first */
-    size_t heap_index; /* 1 + place in the heap; 0 when not started */
+    struct moot_timer *child, *next, *prev; /* of the heap; `prev` is NULL when not started */
 };
 
 /* A function to be called once from the loop's own stack, this turn or the next. */
@@ -53,11 +54,14 @@ struct moot_task {
 
 /* A blocking or long computation. `run` is called once on another thread (in simulation: later, on
  * the same), `done` once on the loop after it; `done` always comes, whatever happens meanwhile, so
- * the memory must live until then. `run` touches nothing that the loop touches. */
+ * the memory must live until then. `run` touches nothing that the loop touches. When the transport
+ * closes before `run` began, it is left out: `done` comes with status MOOT_ECANCELED. */
 struct moot_work {
     void (*run)(struct moot_work *work);
     void (*done)(struct moot_work *work);
+    int status; /* in `done`: MOOT_OK, or MOOT_ECANCELED */
     struct moot_list node;
+    int state; /* the transport's, under its lock */
 };
 
 /* A name lookup. `host` is a name or an IP literal without brackets. `on_done` runs once unless
@@ -126,17 +130,29 @@ struct moot_transport_ops {
     void (*timer_stop)(struct moot_transport *transport, struct moot_timer *timer);
     void (*task_post)(struct moot_transport *transport, struct moot_task *task); /* idempotent */
     void (*task_cancel)(struct moot_transport *transport, struct moot_task *task);
-    /* MOOT_ENOMEM, MOOT_EBUSY when closing; then `done` does not come. */
+    /* MOOT_ENOMEM; MOOT_EBUSY when closing or too much waits; then `done` does not come. */
     int (*work_submit)(struct moot_transport *transport, struct moot_work *work);
 
+    /* Sockets and timers alone do not keep a host's loop running, so that idle connections and
+     * housekeeping never hold up its end: who has something under way holds it, and lets go
+     * afterwards. Counted. Posted tasks, work and lookups hold it by themselves. */
+    void (*hold)(struct moot_transport *transport);
+    void (*let_go)(struct moot_transport *transport);
+
+    /* MOOT_ENOMEM; MOOT_EINVAL: no host; MOOT_EBUSY: closing; MOOT_EDNS: too many wait. Then
+     * `on_done` does not come. */
     int (*resolve)(struct moot_transport *transport, struct moot_resolve *resolve);
     void (*resolve_cancel)(struct moot_transport *transport, struct moot_resolve *resolve);
     /* Begin to connect; the stream is writable (or readable) when made or refused, which the first
-     * read or write then tells. Errors here: MOOT_ENOMEM, MOOT_ECONNECT, MOOT_EINVAL. */
+     * read or write then tells. Errors here, with *out NULL: MOOT_ENOMEM, MOOT_EBUSY (closing),
+     * MOOT_ECONNECT with errno telling why (no descriptors, no route). */
     int (*connect)(struct moot_transport *transport, const struct moot_address *address,
                    struct moot_stream **out);
-    /* After WRITABLE: MOOT_OK, MOOT_EAGAIN (not yet) or MOOT_ECONNECT with errno text in detail. */
+    /* Of a plain stream, after WRITABLE: MOOT_OK, MOOT_EAGAIN (not yet) or MOOT_ECONNECT with the
+     * reason in detail. */
     int (*connect_result)(struct moot_stream *stream, char *detail, size_t size);
+    /* MOOT_ENOMEM, MOOT_EBUSY (closing), MOOT_ECONNECT with errno telling why. Out of descriptors,
+     * it stops accepting and tries again after a while. */
     int (*listen)(struct moot_transport *transport, const struct moot_address *address,
                   struct moot_acceptor *acceptor);
     void (*unlisten)(struct moot_transport *transport, struct moot_acceptor *acceptor);
@@ -175,7 +191,7 @@ static inline void moot__timer_stop(struct moot_transport *t, struct moot_timer 
 }
 static inline bool moot__timer_is_started(const struct moot_timer *timer)
 {
-    return timer->heap_index != 0;
+    return timer->prev != NULL;
 }
 static inline void moot__task_init(struct moot_task *task, void (*run)(struct moot_task *))
 {
@@ -189,6 +205,14 @@ static inline void moot__task_post(struct moot_transport *t, struct moot_task *t
 static inline void moot__task_cancel(struct moot_transport *t, struct moot_task *task)
 {
     t->ops->task_cancel(t, task);
+}
+static inline void moot__transport_hold(struct moot_transport *t)
+{
+    t->ops->hold(t);
+}
+static inline void moot__transport_let_go(struct moot_transport *t)
+{
+    t->ops->let_go(t);
 }
 static inline ptrdiff_t moot__stream_read(struct moot_stream *s, void *data, size_t cap)
 {

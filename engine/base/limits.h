@@ -30,6 +30,11 @@
     X(DNS_ADDRESSES, 16, "addresses kept of one lookup")                                           \
     X(DNS_CACHE_ENTRIES, 1024, "names in the DNS cache")                                           \
     X(DNS_PENDING, 1024, "lookups waiting for a thread; EDNS")                                     \
+    X(DNS_THREADS, 4, "lookups at work at once")                                                   \
+    X(DNS_THREADS_LOST, 28, "abandoned lookups that hang, beyond those; further ones wait")        \
+    X(WORK_THREADS, 2, "computations at work at once")                                             \
+    X(WORK_PENDING, 100000, "computations waiting for a thread; EBUSY")                            \
+    X(ACCEPTS_PER_TURN, 64, "connections accepted before others get their turn")                   \
     X(POOL_IDLE_PER_ORIGIN, 1024, "idle connections kept; the oldest is closed")                   \
     X(TLS_HANDSHAKES, 2, "full handshakes at work at once in one process-wide pool of an engine")  \
     X(CALL_REQUEST_BYTES, 32 << 20, "a request body; ELIMIT")                                      \
