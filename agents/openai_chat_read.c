@@ -222,12 +222,23 @@ static int take_error(struct moot_stream *stream, struct moot_view data)
     return moot__provider_error_read(HTTP_OK, data, stream->scratch.allocator, &stream->error);
 }
 
-/* Lines outside of the event format matter only if they tell of an error. */
-static int take_bare_line(struct moot_stream *stream, struct moot_view line)
+/* An error whose braces are not wrapped in an `error` member, as it stands in an `error` field. */
+static bool is_naked_error(const struct moot_json *root)
 {
+    return moot__json_text(root, "message").len > 0 && !moot__json_get(root, "choices");
+}
+
+/* Lines outside of the event format matter only if they tell of an error. What does not begin with
+ * a brace came from an `error` field and is one; else it must look like one. */
+static int take_stray(struct moot_stream *stream, struct moot_view line)
+{
+    if (line.len == 0)
+        return MOOT_OK;
+    if (line.ptr[0] != '{')
+        return take_error(stream, line);
     const struct moot_json *root = NULL;
     int rc = moot__document_read(&stream->scratch, line, &root, NULL);
-    if (rc == MOOT_OK && moot__provider_error_in(root))
+    if (rc == MOOT_OK && (moot__provider_error_in(root) || is_naked_error(root)))
         return moot__provider_error_read_json(HTTP_OK, root, &stream->error);
     return rc == MOOT_ENOMEM ? rc : MOOT_OK;
 }
@@ -250,10 +261,8 @@ int moot__openai_chat_read_event(struct moot_stream *stream, const struct moot_s
 {
     struct moot_view data = moot__view_trim(event->data);
     switch (event->kind) {
-    case MOOT_STREAM_ERROR_FIELD:
-        return take_error(stream, data);
-    case MOOT_STREAM_BARE_LINE:
-        return take_bare_line(stream, data);
+    case MOOT_STREAM_STRAY:
+        return take_stray(stream, data);
     case MOOT_STREAM_DATA:
         return moot__view_is(event->name, "error") ? take_error(stream, data)
                                                    : take_data(stream, data);

@@ -25,9 +25,8 @@
 
 /* The kinds of events that net/sse tells apart, in agents' own words. */
 enum moot_stream_kind {
-    MOOT_STREAM_DATA,        /* `data:` lines, perhaps with an `event:` name */
-    MOOT_STREAM_ERROR_FIELD, /* a stray field named `error` */
-    MOOT_STREAM_BARE_LINE    /* a line that starts with `{` and belongs to no field */
+    MOOT_STREAM_DATA, /* `data:` lines, perhaps with an `event:` name */
+    MOOT_STREAM_STRAY /* the value of a field named `error`, or a whole line that begins with `{` */
 };
 
 struct moot_stream_event {
