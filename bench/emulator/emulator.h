@@ -1,0 +1,227 @@
+#ifndef MOOT_EMULATOR_H
+#define MOOT_EMULATOR_H
+
+/* An emulator of LLM providers: OpenAI's and Databricks' chat surfaces with exact pacing, quotas,
+ * their headers, and every fault of faults.h. It is `moot mock`, the provider of our own tests and
+ * simulation, and a companion for embedders who want to test their own failure handling.
+ *
+ * Three ways to run it, one behaviour:
+ *   here       sans-I/O: bytes in, bytes out, and the time at which it wants to be woken
+ *   server.h   behind any struct moot_transport, real or simulated
+ *   thread.h   a server on a thread of its own: a base URL to point a client at
+ *
+ * Everything it does is a function of its options, the bytes it is fed and the times it is told:
+ * two runs with one seed give the same answers, faults and schedule.
+ *
+ * Thread: an emulator and its connections belong to one thread; several emulators share nothing.
+ *
+ * Surfaces:
+ *   POST [/base]/serving-endpoints/{endpoint}/invocations       Databricks
+ *   POST [/base]/serving-endpoints/chat/completions             Databricks, endpoint in `model`
+ *   POST [/base]/chat/completions, [/base]/v1/chat/completions  OpenAI
+ *   GET  /v1/models            the model, or "emulator"
+ *   GET  /_moot/ledger         what it saw and would have billed, as JSON (struct
+ * moot_emulator_ledger) GET  /_moot/log            planned and true send time of the latest tokens,
+ * as JSON Anything else is a 404 in the surface's own shape. The two GETs of /_moot need no key,
+ * draw no fault and are not counted.
+ *
+ * Tokens: one is a run of spaces with the run of other bytes after it ("a bc" is 2), whether
+ * counted in the request's messages or emitted in a stream, one a chunk. A request's `max_tokens`
+ * cuts the answer, with finish_reason "length". `n`, `stop`, `tools` and `response_format` are
+ * accepted and ignored. */
+#include <moot/alloc.h>
+#include <moot/error.h>
+#include <moot/view.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "faults.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where an answer's text comes from. */
+enum moot_emulator_answer {
+    MOOT_EMULATOR_ECHO,      /* "ENDPOINT heard: " and the last user message, whole */
+    MOOT_EMULATOR_SCRIPTED,  /* the first script that matches; ECHO when none does */
+    MOOT_EMULATOR_GENERATED, /* pseudo-words from the seed, reply_tokens_min..max of them */
+    MOOT_EMULATOR_GOLDEN,    /* "Answer from ENDPOINT to: " and the first 60 characters of the last
+                                message, usage 11 and 7: the upstream of the recorded wire cases */
+};
+
+struct moot_emulator_script {
+    const char *match; /* part of the last user message; NULL matches all */
+    const char *text;  /* the answer */
+};
+
+/* What a 429, 503 or 529 says about when to come back. */
+#define MOOT_EMULATOR_HINT_MAP(X)                                                                  \
+    X(NONE, "none", "no hint at all")                                                              \
+    X(SECONDS, "seconds", "retry-after in whole seconds, rounded up")                              \
+    X(FLOAT, "float", "retry-after in seconds with a fraction")                                    \
+    X(DATE, "date", "retry-after as an HTTP date, rounded up to a second")                         \
+    X(MS, "ms", "retry-after-ms, and retry-after in seconds")                                      \
+    X(NEGATIVE, "negative", "retry-after: -1")                                                     \
+    X(NAN, "nan", "retry-after: nan")                                                              \
+    X(HUGE, "huge", "retry-after: 1000000000")                                                     \
+    X(PAST, "past", "retry-after as a date of 1994")                                               \
+    X(RETRY, "retry", "x-should-retry: true, and retry-after in seconds")                          \
+    X(NO_RETRY, "no-retry", "x-should-retry: false")
+
+enum moot_emulator_hint {
+#define X(id, name, what) MOOT_EMULATOR_HINT_##id,
+    MOOT_EMULATOR_HINT_MAP(X)
+#undef X
+        MOOT_EMULATOR_HINTS
+};
+
+/* When to go wrong, and how. Rules are tried in order. A rule applies when the request's number is
+ * in [first, last], when the last user message holds `match`, or by the draw against `rate`; one
+ * draw is made a request (a connection, for faults at accept), so that rates of several rules add
+ * up. Requests and connections are numbered from 1 in order of arrival. */
+struct moot_emulator_rule {
+    enum moot_emulator_fault fault;
+    double rate;          /* 0..1 */
+    uint64_t first, last; /* 0, 0: not by number */
+    char match[64];       /* "": not by text */
+    bool has_hint;        /* else the options' hint */
+    enum moot_emulator_hint hint;
+    uint64_t hint_ns;
+    bool has_after; /* for faults inside a stream: after `after` tokens instead of half of them */
+    uint64_t after;
+};
+
+enum moot_emulator_window {
+    MOOT_EMULATOR_SLIDING, /* GCRA: what was used flows back evenly over the window */
+    MOOT_EMULATOR_FIXED,   /* everything comes back when the window ends */
+};
+
+/* Limits per window; 0 is none. Tokens are reserved at admission (the prompt's, and `max_tokens`
+ * or 0 for the answer's) and settled to what was really emitted when the answer ends. `tpm` counts
+ * both. A request that can never fit is refused all the same. */
+struct moot_emulator_quota {
+    uint64_t rpm, tpm, itpm, otpm;
+    enum moot_emulator_window window;
+    uint64_t window_ns;   /* 0: a minute */
+    uint64_t concurrency; /* answers at work at once */
+};
+
+struct moot_emulator_options {
+    size_t size; /* sizeof(struct moot_emulator_options), set by the initialiser */
+    uint64_t seed;
+    uint64_t wall_offset_ns; /* wall time minus the times given to the emulator; for dates */
+    const char *api_key;     /* the Bearer token to ask for; NULL accepts all */
+    const char *model;       /* listed by /v1/models; NULL is "emulator" */
+
+    enum moot_emulator_answer answer;
+    const struct moot_emulator_script *scripts;
+    size_t script_count;
+    uint64_t reply_tokens_min, reply_tokens_max; /* of generated answers, uniform */
+
+    /* The schedule, from the moment at which the request was complete: token i of a stream is sent
+     * at first_token_ns + i * inter_token_ns, a whole answer at whole_ns; each later by a uniform
+     * draw below jitter_ns, never before the token in front of it. */
+    uint64_t first_token_ns, inter_token_ns, whole_ns, jitter_ns;
+
+    struct moot_emulator_quota quota;
+    enum moot_emulator_hint hint; /* of throttled requests; the wait is the quota's own */
+    uint64_t hint_ns;             /* of faults whose rule brings none */
+    const struct moot_emulator_rule *rules;
+    size_t rule_count;
+    uint64_t slow_byte_ns; /* the interval of the fault slow-bytes; 0: 10 ms */
+    size_t log_max;        /* tokens kept in the log, the oldest go; 0: no log */
+};
+
+/* Echo, no delay, no quota, no fault, a log of 4096 tokens. */
+struct moot_emulator_options moot_emulator_options_default(void);
+
+/* What it did, ready to be compared with what a client says. */
+struct moot_emulator_ledger {
+    uint64_t connections;
+    uint64_t requests;  /* whole request heads of the surfaces */
+    uint64_t answered;  /* answers sent to their end, faulty ones not among them */
+    uint64_t streams;   /* of the requests, those that asked for a stream */
+    uint64_t throttled; /* 429 by a quota; those by a fault are in `faults` */
+    uint64_t refused;   /* 400, 401, 404, 405, 413 for what the client sent */
+    uint64_t abandoned; /* the client left before the end of its answer */
+    uint64_t in_flight, in_flight_max;
+    /* What a provider would bill: the prompt and the tokens sent of a stream, all tokens of a whole
+     * answer even when it was cut. Refused, throttled and failed requests cost nothing. */
+    uint64_t billed, tokens_in, tokens_out;
+    uint64_t faults[MOOT_EMULATOR_FAULTS];
+};
+
+/* One token's journey, in the caller's time. sent_ns is when its last byte was consumed, or 0. */
+struct moot_emulator_log_entry {
+    uint64_t request, token; /* the request's number; the token's, from 0 */
+    uint64_t planned_ns, sent_ns;
+};
+
+struct moot_emulator;
+struct moot_emulator_connection;
+
+/* Options are copied; what they point at is borrowed until moot_emulator_free. `options` NULL is
+ * the default, `allocator` NULL the process's own. MOOT_EINVAL for options that contradict
+ * themselves, MOOT_ENOMEM. */
+MOOT_NODISCARD int moot_emulator_new(const struct moot_emulator_options *options,
+                                     const struct moot_allocator *allocator,
+                                     struct moot_emulator **out);
+
+/* All of its connections must have been freed. NULL does nothing. */
+void moot_emulator_free(struct moot_emulator *emulator);
+
+const struct moot_emulator_ledger *moot_emulator_ledger(const struct moot_emulator *emulator);
+
+/* Entry `index` of the log, oldest first; false beyond the last. */
+bool moot_emulator_log(const struct moot_emulator *emulator, size_t index,
+                       struct moot_emulator_log_entry *out);
+
+/* A client connected. MOOT_ENOMEM. */
+MOOT_NODISCARD int moot_emulator_connection_new(struct moot_emulator *emulator, uint64_t now_ns,
+                                                struct moot_emulator_connection **out);
+
+/* The connection is gone; what was not sent is lost, and counted as abandoned if it was awaited. */
+void moot_emulator_connection_free(struct moot_emulator_connection *connection);
+
+/* How many bytes may be fed now: 0 while earlier ones wait behind an answer under way, and once the
+ * connection is to end. */
+size_t moot_emulator_connection_room(const struct moot_emulator_connection *connection);
+
+/* Bytes from the client; at most `room` of them. Never fails: whatever is wrong with them is
+ * answered or ends the connection. */
+void moot_emulator_connection_feed(struct moot_emulator_connection *connection,
+                                   struct moot_view bytes, uint64_t now_ns);
+
+/* The client ended its side: an answer under way is finished, then the connection ends. */
+void moot_emulator_connection_eof(struct moot_emulator_connection *connection, uint64_t now_ns);
+
+/* Emit what is due; to be called at next_ns or later. */
+void moot_emulator_connection_tick(struct moot_emulator_connection *connection, uint64_t now_ns);
+
+/* When to call tick, or UINT64_MAX. Changes with every call above and with consume. */
+uint64_t moot_emulator_connection_next_ns(const struct moot_emulator_connection *connection);
+
+/* Bytes for the client, each valid until the next call; empty when there are none now. Bounded: an
+ * answer waits for its earlier bytes to be consumed. */
+struct moot_view moot_emulator_connection_output(const struct moot_emulator_connection *connection);
+
+/* The first `len` bytes of the output were sent at `now_ns`. */
+void moot_emulator_connection_consume(struct moot_emulator_connection *connection, size_t len,
+                                      uint64_t now_ns);
+
+/* What to do with the socket once the output is empty. */
+enum moot_emulator_verdict {
+    MOOT_EMULATOR_GO_ON,
+    MOOT_EMULATOR_CLOSE, /* end it with a FIN */
+    MOOT_EMULATOR_RESET, /* end it with an RST */
+    MOOT_EMULATOR_STALL, /* leave it alone: no read, no write, until the client ends it */
+};
+enum moot_emulator_verdict
+moot_emulator_connection_verdict(const struct moot_emulator_connection *connection);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

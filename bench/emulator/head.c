@@ -1,0 +1,254 @@
+/* Response heads. Names are lower case, as OpenAI's edge sends them. Times are given in the forms
+ * that the real providers use: Go durations for the quota's reset, seconds, floats, milliseconds
+ * and IMF-fixdate for the hints (RFC 9110 5.6.7). */
+#include "head.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "engine/base/check.h"
+#include "engine/base/clock.h"
+
+static void put_field(struct moot_emulator_connection *c, const char *name, const char *value)
+{
+    moot__emulator_put_str(c, name);
+    moot__emulator_put_str(c, ": ");
+    moot__emulator_put_str(c, value);
+    moot__emulator_put_str(c, "\r\n");
+}
+
+static void put_number(struct moot_emulator_connection *c, const char *name, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    put_field(c, name, text);
+}
+
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+    return value / unit + (value % unit != 0);
+}
+
+/* ---- status ---- */
+
+static const char *reason(int status)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {
+        {200, "OK"},
+        {302, "Found"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {413, "Content Too Large"},
+        {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
+        {500, "Internal Server Error"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {529, "Overloaded"},
+    };
+    for (size_t i = 0; i < moot__countof(reasons); i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "";
+}
+
+static void put_status(struct moot_emulator_connection *c, int status)
+{
+    char line[64];
+    snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, reason(status));
+    moot__emulator_put_str(c, line);
+}
+
+/* ---- hints ---- */
+
+static void put_date(struct moot_emulator_connection *c, const char *name, uint64_t wall_s)
+{
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t when = (time_t)wall_s;
+    struct tm utc;
+    char text[40];
+    if (!gmtime_r(&when, &utc))
+        return;
+    snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[utc.tm_wday],
+             utc.tm_mday, months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min,
+             utc.tm_sec);
+    put_field(c, name, text);
+}
+
+static void put_float(struct moot_emulator_connection *c, const char *name, uint64_t ns)
+{
+    char text[40];
+    uint64_t ms = round_up(ns, MOOT_NS_PER_MS);
+    snprintf(text, sizeof text, "%llu.%03u", (unsigned long long)(ms / 1000),
+             (unsigned)(ms % 1000));
+    put_field(c, name, text);
+}
+
+static void put_hint(struct moot_emulator_connection *c, const struct moot_emulator_head *head)
+{
+    uint64_t wall_ns = moot__ns_add(c->now_ns, c->emulator->options.wall_offset_ns);
+    uint64_t seconds = round_up(head->hint_ns, MOOT_NS_PER_S);
+    switch (head->hint) {
+    case MOOT_EMULATOR_HINT_RETRY:
+        put_field(c, "x-should-retry", "true");
+        put_number(c, "retry-after", seconds);
+        break;
+    case MOOT_EMULATOR_HINT_MS:
+        put_number(c, "retry-after-ms", round_up(head->hint_ns, MOOT_NS_PER_MS));
+        put_number(c, "retry-after", seconds);
+        break;
+    case MOOT_EMULATOR_HINT_SECONDS:
+        put_number(c, "retry-after", seconds);
+        break;
+    case MOOT_EMULATOR_HINT_FLOAT:
+        put_float(c, "retry-after", head->hint_ns);
+        break;
+    case MOOT_EMULATOR_HINT_DATE:
+        put_date(c, "retry-after", round_up(moot__ns_add(wall_ns, head->hint_ns), MOOT_NS_PER_S));
+        break;
+    case MOOT_EMULATOR_HINT_NEGATIVE:
+        put_field(c, "retry-after", "-1");
+        break;
+    case MOOT_EMULATOR_HINT_NAN:
+        put_field(c, "retry-after", "nan");
+        break;
+    case MOOT_EMULATOR_HINT_HUGE:
+        put_field(c, "retry-after", "1000000000");
+        break;
+    case MOOT_EMULATOR_HINT_PAST:
+        put_field(c, "retry-after", "Sun, 06 Nov 1994 08:49:37 GMT");
+        break;
+    case MOOT_EMULATOR_HINT_NO_RETRY:
+        put_field(c, "x-should-retry", "false");
+        break;
+    case MOOT_EMULATOR_HINT_NONE:
+    case MOOT_EMULATOR_HINTS:
+        break;
+    }
+}
+
+/* ---- quotas ---- */
+
+/* As Go prints a duration: 0s, 12ms, 7.66s, 6m0s, 1h30m0s; to the millisecond. */
+static void put_reset(struct moot_emulator_connection *c, const char *name, uint64_t ns)
+{
+    char text[64], seconds[24];
+    uint64_t ms = round_up(ns, MOOT_NS_PER_MS), s = ms / 1000;
+    unsigned part = (unsigned)(ms % 1000);
+    unsigned long long hours = s / 3600;
+    unsigned minutes = (unsigned)(s / 60 % 60);
+    int len = snprintf(seconds, sizeof seconds, "%u.%03u", (unsigned)(s % 60), part);
+    while (seconds[len - 1] == '0')
+        seconds[--len] = '\0';
+    if (seconds[len - 1] == '.')
+        seconds[--len] = '\0';
+    if (s == 0 && part)
+        snprintf(text, sizeof text, "%ums", part);
+    else if (hours)
+        snprintf(text, sizeof text, "%lluh%um%ss", hours, minutes, seconds);
+    else if (minutes)
+        snprintf(text, sizeof text, "%um%ss", minutes, seconds);
+    else
+        snprintf(text, sizeof text, "%ss", seconds);
+    put_field(c, name, text);
+}
+
+/* OpenAI tells its limits with every answer; Databricks does not. */
+static void put_limits(struct moot_emulator_connection *c)
+{
+    static const struct {
+        enum moot_emulator_meter_kind kind;
+        const char *limit, *remaining, *reset;
+    } rows[] = {
+        {MOOT_EMULATOR_REQUESTS, "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
+         "x-ratelimit-reset-requests"},
+        {MOOT_EMULATOR_TOKENS, "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
+         "x-ratelimit-reset-tokens"},
+    };
+    if (c->request.surface != MOOT_EMULATOR_OPENAI || c->request.route != MOOT_EMULATOR_CHAT)
+        return;
+    for (size_t i = 0; i < moot__countof(rows); i++) {
+        const struct moot_emulator_meter *meter = &c->emulator->meters.meter[rows[i].kind];
+        if (meter->limit == 0)
+            continue;
+        put_number(c, rows[i].limit, meter->limit);
+        put_number(c, rows[i].remaining, moot__emulator_meter_remaining(meter, c->now_ns));
+        put_reset(c, rows[i].reset, moot__emulator_meter_reset_ns(meter, c->now_ns));
+    }
+}
+
+/* ---- the whole head ---- */
+
+static void put_id(struct moot_emulator_connection *c)
+{
+    char id[40];
+    if (c->reply.number == 0)
+        return;
+    snprintf(id, sizeof id, "req-%llu", (unsigned long long)c->reply.number);
+    put_field(c, "x-request-id", id);
+}
+
+static void put_padding(struct moot_emulator_connection *c)
+{
+    enum { PADDING = 300 };
+    char name[24];
+    for (unsigned i = 0; i < PADDING; i++) {
+        snprintf(name, sizeof name, "x-padding-%u", i);
+        put_field(c, name, "nothing");
+    }
+}
+
+static void put_framing(struct moot_emulator_connection *c, const struct moot_emulator_head *head)
+{
+    if (head->content_length >= 0)
+        put_number(c, "content-length", (uint64_t)head->content_length);
+    else if (head->content_length == MOOT_EMULATOR_CHUNKED)
+        put_field(c, "transfer-encoding", "chunked");
+    if (c->reply.fault == MOOT_EMULATOR_FAULT_TWO_LENGTHS) {
+        put_field(c, "content-length", "7");
+        if (head->content_length < 0)
+            put_field(c, "content-length", "8");
+    }
+    if (!c->request.keep_alive)
+        put_field(c, "connection", "close");
+}
+
+void moot__emulator_put_head(struct moot_emulator_connection *c,
+                             const struct moot_emulator_head *head, bool half)
+{
+    enum { CONTINUES = 20 };
+    enum moot_emulator_fault fault = c->reply.fault;
+    for (int i = 0; fault == MOOT_EMULATOR_FAULT_CONTINUES && i < CONTINUES; i++)
+        moot__emulator_put_str(c, "HTTP/1.1 100 Continue\r\n\r\n");
+    size_t start = c->out.len;
+    put_status(c, head->status);
+    if (head->type)
+        put_field(c, "content-type", head->type);
+    if (head->gzip)
+        put_field(c, "content-encoding", "gzip");
+    if (head->location)
+        put_field(c, "location", head->location);
+    if (head->content_length < 0)
+        put_field(c, "cache-control", "no-cache, no-transform");
+    put_framing(c, head);
+    put_id(c);
+    put_limits(c);
+    if (head->has_hint)
+        put_hint(c, head);
+    if (fault == MOOT_EMULATOR_FAULT_BIG_HEAD)
+        put_padding(c);
+    moot__emulator_put_str(c, "\r\n");
+    if (half && c->error == MOOT_OK)
+        moot__buf_truncate(&c->out, start + (c->out.len - start) / 2);
+}

@@ -1,0 +1,51 @@
+#ifndef MOOT_EMULATOR_REQUEST_H
+#define MOOT_EMULATOR_REQUEST_H
+
+/* What a client asks for: the route from the target, the question from the JSON body. Pure. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/arena.h"
+#include "engine/base/view.h"
+
+enum moot_emulator_surface {
+    MOOT_EMULATOR_OPENAI,
+    MOOT_EMULATOR_DATABRICKS,
+};
+
+enum moot_emulator_route {
+    MOOT_EMULATOR_NOWHERE,
+    MOOT_EMULATOR_CHAT,
+    MOOT_EMULATOR_MODELS,
+    MOOT_EMULATOR_LEDGER,
+    MOOT_EMULATOR_LOG,
+};
+
+struct moot_emulator_request {
+    enum moot_emulator_route route;
+    enum moot_emulator_surface surface;
+    bool is_post, is_get;
+    bool is_authorized;
+    bool keep_alive;
+    bool is_chunkable;         /* HTTP/1.1: the answer may be chunked */
+    struct moot_view endpoint; /* from the path, else the body's `model` */
+    /* From the body: */
+    bool stream;
+    bool include_usage;
+    uint64_t max_tokens; /* UINT64_MAX: none given */
+    uint64_t prompt_tokens;
+    struct moot_view last; /* content of the last user message */
+};
+
+/* Fill route, surface and endpoint (decoded into the arena; empty when it is in the body).
+ * MOOT_ENOMEM. */
+MOOT_NODISCARD int moot__emulator_route(struct moot_view target, struct moot_arena *arena,
+                                        struct moot_emulator_request *out);
+
+/* Fill the part from the body; views live in the arena. On MOOT_EINVAL or MOOT_EJSON *param and
+ * *message (static) say what is wrong, for a 400. Also MOOT_ENOMEM, MOOT_ELIMIT. */
+MOOT_NODISCARD int moot__emulator_question(struct moot_view body, struct moot_arena *arena,
+                                           struct moot_emulator_request *out, const char **param,
+                                           const char **message);
+
+#endif
