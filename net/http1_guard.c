@@ -256,21 +256,6 @@ static int hex_value(char c)
     return -1;
 }
 
-static bool step_size(struct moot_http1_guard *guard, char c)
-{
-    int digit = hex_value(c);
-    if (digit < 0) {
-        if (guard->size_digits == 0 || (c != '\r' && c != ';'))
-            return malformed(guard, "an invalid chunk size");
-        guard->state = c == '\r' ? GUARD_SIZE_LF : GUARD_EXTENSION;
-        return true;
-    }
-    if (++guard->size_digits > CHUNK_SIZE_DIGITS_MAX || guard->left > (uint64_t)INT64_MAX >> 4)
-        return malformed(guard, "a chunk size with too many digits");
-    guard->left = guard->left << 4 | (uint64_t)digit;
-    return true;
-}
-
 /* Extensions mean nothing to us, so their grammar is not checked; they only may not hide a line. */
 static bool step_extension(struct moot_http1_guard *guard, char c)
 {
@@ -283,6 +268,21 @@ static bool step_extension(struct moot_http1_guard *guard, char c)
     if (++guard->extension_bytes > MOOT_LIMIT_HTTP_CHUNK_EXTENSION_BYTES ||
         ++guard->extension_bytes_total > guard->limits->head_bytes)
         return malformed(guard, "too many chunk extensions");
+    return true;
+}
+
+static bool step_size(struct moot_http1_guard *guard, char c)
+{
+    int digit = hex_value(c);
+    if (digit < 0) {
+        if (guard->size_digits == 0 || (c != '\r' && c != ';'))
+            return malformed(guard, "an invalid chunk size");
+        guard->state = GUARD_EXTENSION; /* an empty one, if this is the CR */
+        return step_extension(guard, c);
+    }
+    if (++guard->size_digits > CHUNK_SIZE_DIGITS_MAX || guard->left > (uint64_t)INT64_MAX >> 4)
+        return malformed(guard, "a chunk size with too many digits");
+    guard->left = guard->left << 4 | (uint64_t)digit;
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/rng.h"
 #include "net/sse.h"
+#include "tests/support/failing_alloc.h"
 
 /* Every event as one line of text: kind name|data|id. */
 static int trace_event(void *context, const struct moot_sse_event *event)
@@ -26,7 +27,10 @@ struct vector {
     const char *pending; /* what finish reports, or NULL */
 };
 
-#define V(text) {("" text), sizeof(text) - 1}
+#define V(text)                                                                                    \
+    {                                                                                              \
+        ("" text), sizeof(text) - 1                                                                \
+    }
 
 static const struct vector vectors[] = {
     {"nothing", V(""), "", NULL},
@@ -331,6 +335,43 @@ static void writer_refuses_and_leaves_nothing(void **state)
     moot__buf_deinit(&wire);
 }
 
+static int feed_everything(const struct moot_allocator *allocator)
+{
+    struct moot_sse_parser parser;
+    struct moot_sse_event pending;
+    size_t count = 0;
+    struct moot_view bytes =
+        MOOT_VIEW("\xEF\xBBid: 1\nid: 2\nevent: x\ndata: a\ndata: b\n\ndata: c");
+    int rc = MOOT_OK;
+    moot__sse_init(&parser, allocator);
+    for (size_t at = 0; at < bytes.len && !rc; at += 5) {
+        size_t len = bytes.len - at < 5 ? bytes.len - at : 5;
+        rc = moot__sse_feed(&parser, moot__view(bytes.ptr + at, len), count_event, &count);
+    }
+    if (!rc)
+        rc = moot__sse_finish(&parser, &pending);
+    moot__sse_deinit(&parser);
+    return rc;
+}
+
+static void every_allocation_fails(void **state)
+{
+    (void)state;
+    for (size_t nth = 1; nth < 100; nth++) {
+        struct moot_failing_alloc memory;
+        moot__failing_alloc_init(&memory, nth);
+        int rc = feed_everything(&memory.allocator);
+        assert_int_equal(moot__failing_alloc_live(&memory), 0);
+        if (!moot__failing_alloc_failed(&memory)) {
+            assert_int_equal(rc, 1);
+            assert_true(nth > 3);
+            return;
+        }
+        assert_int_equal(rc, MOOT_ENOMEM);
+    }
+    fail();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +382,7 @@ int main(void)
         cmocka_unit_test(line_limit),
         cmocka_unit_test(event_limit),
         cmocka_unit_test(a_million_empty_events_take_no_memory),
+        cmocka_unit_test(every_allocation_fails),
         cmocka_unit_test(writer_round_trip),
         cmocka_unit_test(writer_refuses_and_leaves_nothing),
     };
