@@ -16,7 +16,7 @@
 #include "engine/base/view.h"
 
 struct moot_json_writer;
-struct moot_stream;
+struct moot_reply_stream;
 struct moot_stream_event;
 
 /* Where a credential goes. */
@@ -62,7 +62,7 @@ struct moot_dialect {
                       struct moot_error_info *info);
 
     /* Take one event of a stream; see stream.h, which calls it and holds the rules of the end. */
-    int (*read_event)(struct moot_stream *stream, const struct moot_stream_event *event);
+    int (*read_event)(struct moot_reply_stream *stream, const struct moot_stream_event *event);
 
     /* Understand the body of a failed call, which may be anything, empty or cut included. Fills
      * `info` (phase, status, class, provider's code, a clean message, whether to retry) and returns

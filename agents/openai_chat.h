@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "agents/dialect.h"
-#include "agents/stream.h"
+#include "agents/reply_stream.h"
 
 struct moot_openai_chat_options {
     bool model;         /* the body names the model (the path does not) */
@@ -27,6 +27,7 @@ MOOT_NODISCARD int moot__openai_chat_write(const struct moot_request *request,
 /* As a dialect's read_reply and read_event. */
 int moot__openai_chat_read_reply(struct moot_view body, struct moot_reply *reply,
                                  struct moot_error_info *info);
-int moot__openai_chat_read_event(struct moot_stream *stream, const struct moot_stream_event *event);
+int moot__openai_chat_read_event(struct moot_reply_stream *stream,
+                                 const struct moot_stream_event *event);
 
 #endif

@@ -172,7 +172,7 @@ int moot__openai_chat_read_reply(struct moot_view body, struct moot_reply *reply
 
 /* ---- Streams -------------------------------------------------------------------------------- */
 
-static int take_choice(struct moot_stream *stream, const struct moot_json *choice)
+static int take_choice(struct moot_reply_stream *stream, const struct moot_json *choice)
 {
     struct moot_reply *reply = stream->reply;
     stream->answered = true;
@@ -192,7 +192,7 @@ static int take_choice(struct moot_stream *stream, const struct moot_json *choic
     return rc;
 }
 
-static int take_chunk(struct moot_stream *stream, const struct moot_json *chunk)
+static int take_chunk(struct moot_reply_stream *stream, const struct moot_json *chunk)
 {
     uint64_t before = stream->reply->usage.completion;
     take_usage(stream->reply, chunk);
@@ -217,7 +217,7 @@ static int take_chunk(struct moot_stream *stream, const struct moot_json *chunk)
 }
 
 /* The event says itself that it is an error, whatever its data looks like. */
-static int take_error(struct moot_stream *stream, struct moot_view data)
+static int take_error(struct moot_reply_stream *stream, struct moot_view data)
 {
     return moot__provider_error_read(HTTP_OK, data, stream->scratch.allocator, &stream->error);
 }
@@ -230,7 +230,7 @@ static bool is_naked_error(const struct moot_json *root)
 
 /* Lines outside of the event format matter only if they tell of an error. What does not begin with
  * a brace came from an `error` field and is one; else it must look like one. */
-static int take_stray(struct moot_stream *stream, struct moot_view line)
+static int take_stray(struct moot_reply_stream *stream, struct moot_view line)
 {
     if (line.len == 0)
         return MOOT_OK;
@@ -243,7 +243,7 @@ static int take_stray(struct moot_stream *stream, struct moot_view line)
     return rc == MOOT_ENOMEM ? rc : MOOT_OK;
 }
 
-static int take_data(struct moot_stream *stream, struct moot_view data)
+static int take_data(struct moot_reply_stream *stream, struct moot_view data)
 {
     if (data.len == 0)
         return MOOT_OK;
@@ -257,7 +257,8 @@ static int take_data(struct moot_stream *stream, struct moot_view data)
     return rc == MOOT_OK ? take_chunk(stream, chunk) : fail_json(&stream->error, rc, &error);
 }
 
-int moot__openai_chat_read_event(struct moot_stream *stream, const struct moot_stream_event *event)
+int moot__openai_chat_read_event(struct moot_reply_stream *stream,
+                                 const struct moot_stream_event *event)
 {
     struct moot_view data = moot__view_trim(event->data);
     switch (event->kind) {

@@ -39,6 +39,7 @@
     X(TLS_HANDSHAKES, 2, "full handshakes at work at once in one process-wide pool of an engine")  \
     X(CALL_REQUEST_BYTES, 32 << 20, "a request body; ELIMIT")                                      \
     /* Conversations */                                                                            \
+    X(CONVERSATION_BYTES, 256 << 20, "memory of one conversation; ENOMEM")                         \
     X(MESSAGES, 4096, "messages of one conversation; ELIMIT")                                      \
     X(REPLY_BYTES, 16 << 20, "text of one reply; ELIMIT")                                          \
     X(TOOL_CALLS, 128, "tool calls of one reply; ELIMIT")                                          \

@@ -8,7 +8,7 @@
 #include "agents/dialect.h"
 #include "agents/document.h"
 #include "agents/reply.h"
-#include "agents/stream.h"
+#include "agents/reply_stream.h"
 #include "agents/transcript.h"
 #include "engine/base/json_read.h"
 #include "engine/base/json_write.h"

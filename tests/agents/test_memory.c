@@ -68,18 +68,18 @@ static int listen_streamed(struct moot_arena *arena)
         "[DONE]",
     };
     struct moot_reply reply;
-    struct moot_stream stream;
+    struct moot_reply_stream stream;
     moot__reply_init(&reply, arena);
-    moot__stream_init(&stream, &moot__dialect_openai, &reply, arena->allocator);
+    moot__reply_stream_init(&stream, &moot__dialect_openai, &reply, arena->allocator);
     struct moot_view delta;
     int rc = MOOT_OK;
     for (size_t i = 0; rc == MOOT_OK && i < moot__countof(chunks); i++) {
         struct moot_stream_event event = {.data = moot__view_str(chunks[i])};
-        rc = moot__stream_event(&stream, &event, &delta);
+        rc = moot__reply_stream_event(&stream, &event, &delta);
     }
-    int end = moot__stream_finish(&stream, &delta);
+    int end = moot__reply_stream_finish(&stream, &delta);
     assert_true(rc == MOOT_OK || end == rc);
-    moot__stream_deinit(&stream);
+    moot__reply_stream_deinit(&stream);
     moot__reply_deinit(&reply);
     return end;
 }

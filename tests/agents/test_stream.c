@@ -309,7 +309,7 @@ static const struct stream_case cases[] = {
 struct run {
     struct moot_arena arena;
     struct moot_reply reply;
-    struct moot_stream stream;
+    struct moot_reply_stream stream;
     struct moot_buf shown; /* the deltas, put together */
 };
 
@@ -317,7 +317,7 @@ static void begin(struct run *run)
 {
     moot__arena_init(&run->arena, NULL, 1 << 20);
     moot__reply_init(&run->reply, &run->arena);
-    moot__stream_init(&run->stream, &moot__dialect_openai, &run->reply, NULL);
+    moot__reply_stream_init(&run->stream, &moot__dialect_openai, &run->reply, NULL);
     moot__buf_init(&run->shown, NULL, 1 << 20);
 }
 
@@ -326,7 +326,7 @@ static int feed(struct run *run, struct event event)
     struct moot_stream_event wire = {event.kind, moot__view_str(event.name),
                                      moot__view_str(event.data)};
     struct moot_view delta;
-    int rc = moot__stream_event(&run->stream, &wire, &delta);
+    int rc = moot__reply_stream_event(&run->stream, &wire, &delta);
     assert_int_equal(moot__buf_append_view(&run->shown, delta), MOOT_OK);
     return rc;
 }
@@ -334,15 +334,15 @@ static int feed(struct run *run, struct event event)
 static int finish(struct run *run)
 {
     struct moot_view delta;
-    int rc = moot__stream_finish(&run->stream, &delta);
+    int rc = moot__reply_stream_finish(&run->stream, &delta);
     assert_int_equal(moot__buf_append_view(&run->shown, delta), MOOT_OK);
     return rc;
 }
 
 static void end(struct run *run)
 {
-    moot__stream_deinit(&run->stream);
-    moot__stream_deinit(&run->stream);
+    moot__reply_stream_deinit(&run->stream);
+    moot__reply_stream_deinit(&run->stream);
     moot__reply_deinit(&run->reply);
     moot__buf_deinit(&run->shown);
     moot__arena_deinit(&run->arena);
@@ -354,7 +354,7 @@ static void check_case(const struct stream_case *c)
     begin(&run);
     unsigned failures = 0;
     for (size_t i = 0; i < EVENTS_MAX && c->events[i].data; i++) {
-        bool was_done = moot__stream_is_done(&run.stream);
+        bool was_done = moot__reply_stream_is_done(&run.stream);
         uint64_t ignored = run.stream.ignored;
         failures += feed(&run, c->events[i]) != MOOT_OK;
         assert_int_equal(run.stream.ignored, ignored + was_done);

@@ -49,6 +49,9 @@ enum moot_event_type {
     MOOT_EVENT_AGENT_FINISHED, /* reply */
 };
 
+/* Sets of event types, for moot_conversation_options.events. */
+#define MOOT_EVENT_BIT(type) (1u << (type))
+
 struct moot_event {
     enum moot_event_type type;
     unsigned agent;        /* position in the flow, from 0 */
@@ -90,6 +93,9 @@ struct moot_conversation_options {
     size_t reply_count;
     bool stream;            /* ask the providers to stream; the answer is the same */
     uint64_t work_limit_ns; /* time at work, waiting for quota left out; 0: none */
+    /* Which events are wanted, MOOT_EVENT_BIT(...) | ...; 0: all. An answer of which tokens were
+     * shown is never asked for again, so leave TOKENS out where only whole answers matter. */
+    unsigned events;
     /* Each called on the engine's thread. on_event may be NULL; on_done comes exactly once, last.
      */
     void (*on_event)(struct moot_conversation *conversation, const struct moot_event *event,

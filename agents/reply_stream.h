@@ -1,16 +1,16 @@
-#ifndef MOOT_AGENTS_STREAM_H
-#define MOOT_AGENTS_STREAM_H
+#ifndef MOOT_AGENTS_REPLY_STREAM_H
+#define MOOT_AGENTS_REPLY_STREAM_H
 
 /* A streamed answer, event by event. The rules that are the same for every dialect live here: what
  * is a success, what comes after the end, how text is handed on. Pure; belongs to one call.
  *
- *   moot__stream_init(&s, dialect, &reply, allocator);
+ *   moot__reply_stream_init(&s, dialect, &reply, allocator);
  *   for each event of the transport's parser:
- *       rc = moot__stream_event(&s, &event, &delta);    text that is new: show it
+ *       rc = moot__reply_stream_event(&s, &event, &delta);    text that is new: show it
  *       if (rc != 0) the call failed, s.error says how; partial text is in the reply
- *       if (moot__stream_is_done(&s)) stop reading
+ *       if (moot__reply_stream_is_done(&s)) stop reading
  *   at the end of the body, or once done:
- *       rc = moot__stream_finish(&s, &delta);           only 0 is an answer
+ *       rc = moot__reply_stream_finish(&s, &delta);           only 0 is an answer
  */
 #include <moot/error.h>
 #include <moot/version.h>
@@ -35,7 +35,7 @@ struct moot_stream_event {
     struct moot_view data;
 };
 
-struct moot_stream {
+struct moot_reply_stream {
     const struct moot_dialect *dialect;
     struct moot_reply *reply;
     struct moot_arena scratch; /* one event's JSON; emptied after each */
@@ -51,28 +51,30 @@ struct moot_stream {
 };
 
 /* `reply` is initialised, empty and outlives the stream. */
-void moot__stream_init(struct moot_stream *stream, const struct moot_dialect *dialect,
-                       struct moot_reply *reply, const struct moot_allocator *allocator);
-void moot__stream_deinit(struct moot_stream *stream); /* safe on a zeroed struct, and twice */
+void moot__reply_stream_init(struct moot_reply_stream *stream, const struct moot_dialect *dialect,
+                             struct moot_reply *reply, const struct moot_allocator *allocator);
+void moot__reply_stream_deinit(
+    struct moot_reply_stream *stream); /* safe on a zeroed struct, and twice */
 
 /* Take one event. *delta is the text that it added, perhaps empty, borrowed from the reply until
  * the next call. Returns 0, also for events after the end (counted, ignored); or, once, the error
  * that ended the stream: an error event's (as the dialect's read_error), MOOT_EJSON, MOOT_ECONTENT,
  * MOOT_ELIMIT, MOOT_ENOMEM. */
-MOOT_NODISCARD int moot__stream_event(struct moot_stream *stream,
-                                      const struct moot_stream_event *event,
-                                      struct moot_view *delta);
+MOOT_NODISCARD int moot__reply_stream_event(struct moot_reply_stream *stream,
+                                            const struct moot_stream_event *event,
+                                            struct moot_view *delta);
 
 /* Whether the end marker or a failure came: nothing that follows matters, and the end of the body
  * need not be waited for. A dialect without a marker, or a server that forgets it, never says so.
  */
-bool moot__stream_is_done(const struct moot_stream *stream);
+bool moot__reply_stream_is_done(const struct moot_reply_stream *stream);
 
 /* The body has ended, or is_done. *delta is what was still held (half a character, as U+FFFD).
  * 0 only if the model said why it stopped or the end marker came; MOOT_ETRUNCATED if neither;
  * MOOT_ECONTENT if there was a marker but never a choice;
  * MOOT_EPROVIDER if it stopped because of an error; MOOT_ELIMIT, MOOT_ENOMEM; or the earlier
  * failure again. Call once. */
-MOOT_NODISCARD int moot__stream_finish(struct moot_stream *stream, struct moot_view *delta);
+MOOT_NODISCARD int moot__reply_stream_finish(struct moot_reply_stream *stream,
+                                             struct moot_view *delta);
 
 #endif

@@ -1,7 +1,7 @@
 /* The rules of a streamed answer that no dialect may bend: text is handed on only when no later
  * piece can change it, nothing counts after the end, and an answer that merely stopped coming is
  * not an answer. The dialect reads events and fills the reply; this file decides. */
-#include "stream.h"
+#include "reply_stream.h"
 
 #include "agents/tool_calls.h"
 #include "engine/base/check.h"
@@ -9,23 +9,23 @@
 #include "engine/base/limits.h"
 #include "engine/base/utf8.h"
 
-void moot__stream_init(struct moot_stream *stream, const struct moot_dialect *dialect,
-                       struct moot_reply *reply, const struct moot_allocator *allocator)
+void moot__reply_stream_init(struct moot_reply_stream *stream, const struct moot_dialect *dialect,
+                             struct moot_reply *reply, const struct moot_allocator *allocator)
 {
     assert(dialect && reply && reply->text.len == 0);
-    *stream = (struct moot_stream){.dialect = dialect, .reply = reply};
+    *stream = (struct moot_reply_stream){.dialect = dialect, .reply = reply};
     moot__arena_init(&stream->scratch, allocator, MOOT_LIMIT_JSON_TREE_BYTES);
     moot__tool_calls_init(&stream->tool_calls, allocator);
 }
 
-void moot__stream_deinit(struct moot_stream *stream)
+void moot__reply_stream_deinit(struct moot_reply_stream *stream)
 {
     moot__tool_calls_deinit(&stream->tool_calls);
     moot__arena_deinit(&stream->scratch);
 }
 
 /* Text that has become final since the last time. */
-static struct moot_view show(struct moot_stream *stream, bool final)
+static struct moot_view show(struct moot_reply_stream *stream, bool final)
 {
     struct moot_buf *text = &stream->reply->text;
     size_t from = stream->shown;
@@ -36,7 +36,7 @@ static struct moot_view show(struct moot_stream *stream, bool final)
     return moot__view(text->data + from, stream->shown - from);
 }
 
-static int fail(struct moot_stream *stream, int rc)
+static int fail(struct moot_reply_stream *stream, int rc)
 {
     assert(rc < 0);
     stream->failed = true;
@@ -46,8 +46,8 @@ static int fail(struct moot_stream *stream, int rc)
     return rc;
 }
 
-int moot__stream_event(struct moot_stream *stream, const struct moot_stream_event *event,
-                       struct moot_view *delta)
+int moot__reply_stream_event(struct moot_reply_stream *stream,
+                             const struct moot_stream_event *event, struct moot_view *delta)
 {
     *delta = (struct moot_view){NULL, 0};
     stream->events++;
@@ -61,13 +61,13 @@ int moot__stream_event(struct moot_stream *stream, const struct moot_stream_even
     return rc == MOOT_OK ? MOOT_OK : fail(stream, rc);
 }
 
-bool moot__stream_is_done(const struct moot_stream *stream)
+bool moot__reply_stream_is_done(const struct moot_reply_stream *stream)
 {
     return stream->ended || stream->failed;
 }
 
 /* Whether what came is an answer; if not, stream->error says why. */
-static int verdict(struct moot_stream *stream)
+static int verdict(struct moot_reply_stream *stream)
 {
     struct moot_reply *reply = stream->reply;
     struct moot_error_info *error = &stream->error;
@@ -90,7 +90,7 @@ static int verdict(struct moot_stream *stream)
     return moot__tool_calls_write(&stream->tool_calls, &reply->tool_calls);
 }
 
-int moot__stream_finish(struct moot_stream *stream, struct moot_view *delta)
+int moot__reply_stream_finish(struct moot_reply_stream *stream, struct moot_view *delta)
 {
     *delta = show(stream, true);
     int rc = stream->failed ? stream->error.code : verdict(stream);
