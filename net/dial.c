@@ -1,7 +1,7 @@
 /* A race of connection attempts.
  *
- *   IDLE ──► RESOLVING ──► RACING ──► IDLE    each arrow to IDLE: on_done, once, or cancel
- *     └────► FAILING ───────────────► IDLE
+ *   IDLE --> RESOLVING --> RACING --> IDLE    each arrow to IDLE: on_done, once, or cancel
+ *     '----> FAILING ---------------> IDLE
  *
  *   RESOLVING  the query is under way
  *   RACING     `active` attempts have a stream that wants WRITABLE; attempts[next..count) wait for
