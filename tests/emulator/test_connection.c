@@ -2,7 +2,8 @@
 #include "client.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "tests/support/failing_alloc.h"
 
 static void openai_answers_whole(void **state)
 {
@@ -426,6 +427,48 @@ static void ledger_and_log_are_served(void **state)
     client_close(&c);
 }
 
+/* One request with the nth allocation failing: it is answered, refused, or reset; nothing leaks. */
+static void ask_with(const struct moot_allocator *allocator, const char *body)
+{
+    struct moot_emulator_options options = moot_emulator_options_default();
+    struct moot_emulator *emulator;
+    options.answer = MOOT_EMULATOR_GENERATED;
+    int rc = moot_emulator_new(&options, allocator, &emulator);
+    if (rc) {
+        assert_int_equal(rc, MOOT_ENOMEM);
+        return;
+    }
+    struct client c = {.emulator = emulator, .now_ns = 1000};
+    moot__buf_init(&c.received, NULL, 1 << 20);
+    rc = moot_emulator_connection_new(emulator, c.now_ns, &c.connection);
+    if (rc == MOOT_OK) {
+        const char *text = client_ask(&c, CHAT, body);
+        if (moot_emulator_connection_verdict(c.connection) == MOOT_EMULATOR_GO_ON)
+            assert_has(text, "HTTP/1.1 200 OK");
+        assert_int_equal(moot_emulator_ledger(emulator)->in_flight, 0);
+    } else {
+        assert_int_equal(rc, MOOT_ENOMEM);
+    }
+    client_close(&c);
+}
+
+static void memory_may_run_out_anywhere(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {HELLO, HELLO_STREAM};
+    for (size_t i = 0; i < 2; i++) {
+        size_t nth = 1;
+        for (bool failed = true; failed; nth++) {
+            struct moot_failing_alloc memory;
+            moot__failing_alloc_init(&memory, nth);
+            ask_with(&memory.allocator, bodies[i]);
+            assert_int_equal(moot__failing_alloc_live(&memory), 0);
+            failed = moot__failing_alloc_failed(&memory);
+        }
+        assert_true(nth > 8);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +490,7 @@ int main(void)
         cmocka_unit_test(the_seed_decides),
         cmocka_unit_test(scripts_and_golden_answers),
         cmocka_unit_test(ledger_and_log_are_served),
+        cmocka_unit_test(memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
