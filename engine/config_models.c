@@ -1,0 +1,267 @@
+/* Who speaks and in which order: `models`, `flow`, `configuration`. Below a role, what is not ours
+ * is a parameter of the model's API and is kept as it is. */
+#include "config_read.h"
+#include "engine/base/check.h"
+#include "engine/base/err.h"
+#include "engine/base/limits.h"
+
+static moot_words own_keys = {"endpoint", "instruction", "provider", NULL};
+
+/* Keys that people put here and that would otherwise be sent to the model's API. */
+static moot_words misplaced_keys = {"api_key",       "api-key", "apikey",
+                                    "authorization", "token",   "base_url",
+                                    "access_token",  "secret",  NULL};
+
+static int name_of_unknown_provider(struct moot_config_reader *reader, const struct moot_tree *node)
+{
+    const char *names[MOOT_LIMIT_PROVIDERS + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < reader->plan->provider_count; i++)
+        names[count++] = reader->plan->providers[i].name.ptr; /* NUL-terminated copies */
+    names[count] = NULL;
+    const char *guess = moot__config_guess(node->text, names);
+    if (guess)
+        return moot__config_fail(reader, MOOT_ECONFIG, node,
+                                 "no provider of this name below 'providers'; did you mean '%s'?",
+                                 guess);
+    return moot__config_fail(reader, MOOT_ECONFIG, node,
+                             "no provider of this name below 'providers'; add it there");
+}
+
+static int read_provider_name(struct moot_config_reader *reader, const struct moot_tree *role,
+                              unsigned *out)
+{
+    const struct moot_plan *plan = reader->plan;
+    const struct moot_tree *node = moot__tree_get(role, "provider");
+    struct moot_view name = MOOT_VIEW("default");
+    if (node) {
+        int rc = moot__config_expect(reader, node, MOOT_JSON_STRING);
+        if (rc)
+            return rc;
+        name = node->text;
+    }
+    for (unsigned i = 0; i < plan->provider_count; i++) {
+        if (moot__view_eq(plan->providers[i].name, name)) {
+            *out = i;
+            return MOOT_OK;
+        }
+    }
+    if (node)
+        return name_of_unknown_provider(reader, node);
+    if (plan->provider_count == 1) {
+        *out = 0;
+        return MOOT_OK;
+    }
+    return moot__config_fail_key(reader, MOOT_ECONFIG, role,
+                                 "there are several providers and none is called 'default'; "
+                                 "say which one with provider: NAME");
+}
+
+static bool is_own(struct moot_view key)
+{
+    for (size_t i = 0; own_keys[i]; i++) {
+        if (moot__view_is(key, own_keys[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_misplaced(struct moot_view key)
+{
+    for (size_t i = 0; misplaced_keys[i]; i++) {
+        if (moot__view_eq_nocase(key, moot__view_str(misplaced_keys[i])))
+            return true;
+    }
+    return false;
+}
+
+static int check_param(struct moot_config_reader *reader, const struct moot_tree *node)
+{
+    if (is_misplaced(node->key))
+        return moot__config_fail_key(reader, MOOT_ECONFIG, node,
+                                     "addresses and secrets belong to a provider: move it below "
+                                     "'providers', as api_key: env:NAME or api_key: file:PATH");
+    if (moot__param_is_reserved(node->key))
+        return moot__config_fail_key(reader, MOOT_ECONFIG, node,
+                                     "'%.*s' is written by the engine and cannot be set here; "
+                                     "remove it",
+                                     (int)node->key.len, node->key.ptr);
+    const char *guess = moot__config_guess(node->key, own_keys);
+    if (guess)
+        return moot__config_fail_key(reader, MOOT_ECONFIG, node,
+                                     "unknown key '%.*s' in a role; did you mean '%s'?",
+                                     (int)node->key.len, node->key.ptr, guess);
+    return MOOT_OK;
+}
+
+static int read_params(struct moot_config_reader *reader, const struct moot_tree *role,
+                       struct moot_agent *agent)
+{
+    struct moot_arena *arena = &reader->plan->arena;
+    struct moot_param *items = moot__arena_calloc(arena, role->count + 1, sizeof *items);
+    if (!items)
+        return moot__config_out_of_memory(reader);
+    size_t count = 0;
+    for (const struct moot_tree *member = role->child; member; member = member->next) {
+        if (is_own(member->key))
+            continue;
+        int rc = check_param(reader, member);
+        if (rc)
+            return rc;
+        const struct moot_json *value = moot__tree_to_json(member, arena);
+        if (!value)
+            return moot__config_out_of_memory(reader);
+        items[count++] = (struct moot_param){.name = value->key, .value = value};
+    }
+    agent->params = (struct moot_params){items, count};
+    return moot__agent_apply_defaults(agent, arena) ? moot__config_out_of_memory(reader) : MOOT_OK;
+}
+
+static int read_role(struct moot_config_reader *reader, const struct moot_tree *role,
+                     struct moot_agent *agent)
+{
+    int rc = moot__config_expect(reader, role, MOOT_JSON_OBJECT);
+    if (rc)
+        return rc;
+    if (role->key.len == 0)
+        return moot__config_fail_key(reader, MOOT_ECONFIG, role, "a role needs a name");
+    if (!moot__arena_copy(&reader->plan->arena, role->key, &agent->role))
+        return moot__config_out_of_memory(reader);
+    rc = read_params(reader, role, agent);
+    if (rc == MOOT_OK)
+        rc = moot__config_text(reader, moot__tree_get(role, "endpoint"), &agent->endpoint);
+    if (rc)
+        return rc;
+    if (agent->endpoint.len == 0)
+        return moot__config_fail_key(reader, MOOT_ECONFIG, role,
+                                     "role '%.*s' has no endpoint; add endpoint: NAME, "
+                                     "the model's name at its provider",
+                                     (int)role->key.len, role->key.ptr);
+    rc = moot__config_text(reader, moot__tree_get(role, "instruction"), &agent->instruction);
+    return rc ? rc : read_provider_name(reader, role, &agent->provider);
+}
+
+static int read_roles(struct moot_config_reader *reader, const struct moot_tree *root)
+{
+    const struct moot_tree *models = moot__tree_get(root, "models");
+    if (!models)
+        return moot__config_fail(reader, MOOT_ECONFIG, root,
+                                 "'models' is missing: a map from each role (oracle, judge) to "
+                                 "its endpoint and instruction");
+    int rc = moot__config_expect(reader, models, MOOT_JSON_OBJECT);
+    if (rc)
+        return rc;
+    if (models->count == 0 || models->count > MOOT_LIMIT_ROLES)
+        return moot__config_fail(reader, MOOT_ECONFIG, models, "'models' must have 1 to %d roles",
+                                 MOOT_LIMIT_ROLES);
+    struct moot_agent *items =
+        moot__arena_calloc(&reader->plan->arena, models->count, sizeof *items);
+    if (!items)
+        return moot__config_out_of_memory(reader);
+    size_t i = 0;
+    for (const struct moot_tree *role = models->child; role; role = role->next) {
+        rc = read_role(reader, role, &items[i++]);
+        if (rc)
+            return rc;
+    }
+    reader->plan->agents = (struct moot_agents){items, i};
+    return MOOT_OK;
+}
+
+static int find_role(struct moot_config_reader *reader, const struct moot_tree *node,
+                     struct moot_view name, unsigned *out)
+{
+    const struct moot_agents agents = reader->plan->agents;
+    const char *names[MOOT_LIMIT_ROLES + 1];
+    for (unsigned i = 0; i < agents.count; i++) {
+        names[i] = agents.items[i].role.ptr; /* NUL-terminated copies */
+        if (moot__view_eq(agents.items[i].role, name)) {
+            *out = i;
+            return MOOT_OK;
+        }
+    }
+    names[agents.count] = NULL;
+    const char *guess = moot__config_guess(name, names);
+    int len = (int)(name.len < 64 ? name.len : 64);
+    if (guess)
+        return moot__config_fail(reader, MOOT_ECONFIG, node,
+                                 "the flow names the role '%.*s', which is not below 'models'; "
+                                 "did you mean '%s'?",
+                                 len, name.ptr, guess);
+    return moot__config_fail(reader, MOOT_ECONFIG, node,
+                             "the flow names the role '%.*s', which is not below 'models'; "
+                             "add it there, or write the flow that you want as flow: [ROLE, ...]",
+                             len, name.ptr);
+}
+
+static int read_flow(struct moot_config_reader *reader, const struct moot_tree *root)
+{
+    const struct moot_tree *list = moot__tree_get(root, "flow");
+    size_t count = 2;
+    if (list) {
+        int rc = moot__config_expect(reader, list, MOOT_JSON_ARRAY);
+        if (rc)
+            return rc;
+        count = list->count;
+        if (count == 0 || count > MOOT_LIMIT_FLOW_STEPS)
+            return moot__config_fail(reader, MOOT_ECONFIG, list,
+                                     "a flow has 1 to %d steps, each the name of a role",
+                                     MOOT_LIMIT_FLOW_STEPS);
+    }
+    struct moot_flow_step *steps = moot__arena_calloc(&reader->plan->arena, count, sizeof *steps);
+    if (!steps)
+        return moot__config_out_of_memory(reader);
+    const struct moot_tree *item = list ? list->child : NULL;
+    const struct moot_tree *models = moot__tree_get(root, "models");
+    for (size_t i = 0; i < count; i++, item = item ? item->next : NULL) {
+        if (item && item->type == MOOT_JSON_OBJECT)
+            return moot__config_fail(reader, MOOT_ECONFIG, item,
+                                     "verbs in a flow are not available in this version; "
+                                     "a step is the name of a role");
+        int rc = item ? moot__config_expect(reader, item, MOOT_JSON_STRING) : MOOT_OK;
+        struct moot_view name = item     ? item->text
+                                : i == 0 ? MOOT_VIEW("oracle")
+                                         : MOOT_VIEW("judge");
+        if (rc == MOOT_OK)
+            rc = find_role(reader, item ? item : models, name, &steps[i].agent);
+        if (rc)
+            return rc;
+    }
+    reader->plan->flow = (struct moot_flow){steps, count};
+    return MOOT_OK;
+}
+
+static int read_configuration(struct moot_config_reader *reader, const struct moot_tree *node)
+{
+    static moot_words keys = {"user_response_instruction", "history", "caller_params", NULL};
+    static moot_words histories = {"all", "first", NULL};
+    static moot_words modes = {"none", "final", "all", NULL};
+    struct moot_plan *plan = reader->plan;
+    plan->user_response_instruction = MOOT_VIEW(MOOT_DEFAULT_USER_RESPONSE);
+    if (!node || node->type == MOOT_JSON_NULL)
+        return MOOT_OK;
+    int rc = moot__config_check_keys(reader, node, "'configuration'", keys);
+    if (rc == MOOT_OK)
+        rc = moot__config_text(reader, moot__tree_get(node, keys[0]),
+                               &plan->user_response_instruction);
+    unsigned history = 0, mode = 0;
+    if (rc == MOOT_OK)
+        rc = moot__config_choice(reader, moot__tree_get(node, "history"), histories, &history);
+    if (rc == MOOT_OK)
+        rc = moot__config_choice(reader, moot__tree_get(node, "caller_params"), modes, &mode);
+    plan->history_first_only = history == 1;
+    plan->caller_params = mode == 0   ? MOOT_CALLER_NONE
+                          : mode == 1 ? MOOT_CALLER_FINAL
+                                      : MOOT_CALLER_ALL;
+    return rc;
+}
+
+int moot__config_read_models(struct moot_config_reader *reader, const struct moot_tree *root)
+{
+    int rc = read_roles(reader, root);
+    if (rc == MOOT_OK)
+        rc = read_flow(reader, root);
+    if (rc == MOOT_OK)
+        rc = read_configuration(reader, moot__tree_get(root, "configuration"));
+    return rc;
+}
