@@ -214,6 +214,10 @@ static inline void moot__transport_let_go(struct moot_transport *t)
 {
     t->ops->let_go(t);
 }
+MOOT_NODISCARD static inline int moot__work_submit(struct moot_transport *t, struct moot_work *work)
+{
+    return t->ops->work_submit(t, work);
+}
 static inline ptrdiff_t moot__stream_read(struct moot_stream *s, void *data, size_t cap)
 {
     return s->ops->read(s, data, cap);

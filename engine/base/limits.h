@@ -37,6 +37,7 @@
     X(ACCEPTS_PER_TURN, 64, "connections accepted before others get their turn")                   \
     X(POOL_IDLE_PER_ORIGIN, 1024, "idle connections kept; the oldest is closed")                   \
     X(TLS_HANDSHAKES, 2, "full handshakes at work at once in one process-wide pool of an engine")  \
+    X(TLS_SESSIONS, 256, "origins whose TLS session is kept; the oldest unused one is dropped")    \
     X(CALL_REQUEST_BYTES, 32 << 20, "a request body; ELIMIT")                                      \
     /* Conversations */                                                                            \
     X(CONVERSATION_BYTES, 256 << 20, "memory of one conversation; ENOMEM")                         \
