@@ -3,9 +3,13 @@
 #include "tests/support/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "net/socket.h"
 #include "tests/support/pair.h"
 
 static int set_up(void **state)
@@ -205,11 +209,44 @@ static void stream_may_close_in_its_own_callback(void **state)
     moot__stream_close(pair.server);
 }
 
+static void assert_options(int fd)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
+    assert_int_not_equal(value, 0);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &value, &len), 0);
+    assert_int_not_equal(value, 0);
+    assert_int_not_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    assert_int_not_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+}
+
+/* Accepted sockets have them from the listening one, without a call of ours. */
+static void every_socket_has_our_options(void **state)
+{
+    (void)state;
+    struct moot_address address;
+    bool is_made;
+    int listening = moot__socket_listen(&loopback, &address);
+    int connecting = moot__socket_connect(&address, &is_made);
+    assert_true(listening >= 0 && connecting >= 0);
+    int accepted = -EAGAIN;
+    for (int i = 0; i < 1000000 && accepted == -EAGAIN; i++)
+        accepted = moot__socket_accept(listening);
+    assert_true(accepted >= 0);
+    assert_options(connecting);
+    assert_options(accepted);
+    moot__socket_close(accepted, true);
+    moot__socket_close(connecting, true);
+    moot__socket_close(listening, false);
+}
+
 #define ON_LOOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_socket_has_our_options),
         ON_LOOP(bytes_arrive_and_the_end_is_seen),
         ON_LOOP(unwanted_readiness_is_not_told_and_not_spun_on),
         ON_LOOP(full_socket_says_again_and_becomes_writable),
