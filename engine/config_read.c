@@ -7,8 +7,8 @@
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 
-static int fail_v(struct moot_config_reader *reader, int code, unsigned line, unsigned column,
-                  const char *format, va_list args)
+static int MOOT_PRINTF(5, 0) fail_v(struct moot_config_reader *reader, int code, unsigned line,
+                                    unsigned column, const char *format, va_list args)
 {
     char text[400];
     int n = vsnprintf(text, sizeof text, format, args);

@@ -54,7 +54,7 @@ bool moot__retry_parse_date(struct moot_view text, int64_t *unix_s)
         if (shape[i] == '#' ? !is_digit : shape[i] != '?' && shape[i] != text.ptr[i])
             return false;
     }
-    int day, year, hour, minute, second;
+    int day = 0, year = 0, hour = 0, minute = 0, second = 0;
     int weekday = name_index(text, 0, "SunMonTueWedThuFriSat", 7);
     int month = 1 + name_index(text, 8, "JanFebMarAprMayJunJulAugSepOctNovDec", 12);
     bool is_read = digits(text, 5, 2, &day) && digits(text, 12, 4, &year) &&
