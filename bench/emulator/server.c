@@ -7,6 +7,7 @@
 
 #include "engine/base/alloc.h"
 #include "engine/base/check.h"
+#include "net/listener.h"
 
 enum { DISCARD_READS = 16 }; /* in one turn; the stream is level-triggered */
 
@@ -22,11 +23,9 @@ struct peer {
 
 struct moot_emulator_server {
     struct moot_transport *transport;
-    struct moot_acceptor acceptor;
-    bool is_listening;
+    struct moot_listener *listener;
     struct moot_emulator *emulator;
     struct moot_list peers;
-    size_t peer_count, peers_max;
     char read_buffer[MOOT_LIMIT_READ_CHUNK_BYTES]; /* shared: every read is fed at once */
 };
 
@@ -42,8 +41,7 @@ static void peer_drop(struct peer *peer, bool is_reset)
     else
         moot__stream_close(peer->stream);
     moot__list_remove(&peer->node);
-    assert(server->peer_count > 0);
-    server->peer_count--;
+    moot__listener_release(server->listener);
     moot__free(server->transport->allocator, peer);
 }
 
@@ -158,16 +156,16 @@ static void on_timer(struct moot_timer *timer)
     peer_pump(peer);
 }
 
-static void on_accept(struct moot_acceptor *acceptor, struct moot_stream *stream)
+static void on_stream(struct moot_listener *listener, struct moot_stream *stream)
 {
-    struct moot_emulator_server *server = acceptor->owner;
+    struct moot_emulator_server *server = moot__listener_owner(listener);
     const struct moot_allocator *allocator = server->transport->allocator;
-    bool is_full = server->peers_max && server->peer_count >= server->peers_max;
-    struct peer *peer = is_full ? NULL : moot__calloc(allocator, 1, sizeof *peer);
+    struct peer *peer = moot__calloc(allocator, 1, sizeof *peer);
     if (!peer || moot_emulator_connection_new(server->emulator, moot__clock_ns(server->transport),
                                               &peer->connection) != MOOT_OK) {
         moot__free(allocator, peer);
         moot__stream_abort(stream);
+        moot__listener_release(listener);
         return;
     }
     peer->server = server;
@@ -177,7 +175,6 @@ static void on_accept(struct moot_acceptor *acceptor, struct moot_stream *stream
     stream->on_ready = on_ready;
     moot__list_init(&peer->node);
     moot__list_push_back(&server->peers, &peer->node);
-    server->peer_count++;
     peer_pump(peer);
 }
 
@@ -199,31 +196,33 @@ int moot__emulator_server_open(const struct moot_emulator_server_options *option
 {
     struct moot_transport *transport = options->transport;
     struct moot_emulator_server *server = moot__calloc(transport->allocator, 1, sizeof *server);
+    struct moot_listener_options listen = {
+        .transport = transport,
+        .address = options->address,
+        .tls = options->tls,
+        .connections_max = options->connections_max,
+        .on_stream = on_stream,
+        .owner = server,
+    };
     *out = NULL;
     if (!server)
         return MOOT_ENOMEM;
     server->transport = transport;
-    server->peers_max = options->connections_max;
     moot__list_init(&server->peers);
     int rc = make_emulator(server, options->emulator);
-    if (rc)
-        goto fail;
-    server->acceptor = (struct moot_acceptor){.on_accept = on_accept, .owner = server};
-    rc = transport->ops->listen(transport, &options->address, &server->acceptor);
-    if (rc)
-        goto fail;
-    server->is_listening = true;
+    if (rc == MOOT_OK)
+        rc = moot__listener_open(&listen, &server->listener);
+    if (rc) {
+        moot__emulator_server_close(server);
+        return rc;
+    }
     *out = server;
     return MOOT_OK;
-
-fail:
-    moot__emulator_server_close(server);
-    return rc;
 }
 
 struct moot_address moot__emulator_server_address(const struct moot_emulator_server *server)
 {
-    return server->acceptor.address;
+    return moot__listener_address(server->listener);
 }
 
 const struct moot_emulator *
@@ -236,10 +235,9 @@ void moot__emulator_server_close(struct moot_emulator_server *server)
 {
     if (!server)
         return;
-    if (server->is_listening)
-        server->transport->ops->unlisten(server->transport, &server->acceptor);
     MOOT_LIST_FOREACH_SAFE (node, after, &server->peers)
         peer_drop(moot__list_entry(node, struct peer, node), true);
+    moot__listener_close(server->listener);
     moot_emulator_free(server->emulator);
     moot__free(server->transport->allocator, server);
 }

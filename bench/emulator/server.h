@@ -5,6 +5,7 @@
  * of its connections. Belongs to the transport's thread. Times in the emulator's log are those of
  * moot__clock_ns. */
 #include "emulator.h"
+#include "net/tls.h"
 #include "net/transport.h"
 
 struct moot_emulator_server;
@@ -14,7 +15,8 @@ struct moot_emulator_server_options {
     struct moot_address address;                  /* port 0: the system's choice */
     const struct moot_emulator_options *emulator; /* as for moot_emulator_new. A wall_offset_ns of
                                                      0 is replaced by the transport's own */
-    size_t connections_max;                       /* more are reset; 0: no cap */
+    struct moot_tls_server *tls;                  /* NULL: plain; must outlive the server */
+    unsigned connections_max;                     /* more are reset; 0: no cap */
 };
 
 /* MOOT_EINVAL, MOOT_ENOMEM, MOOT_ECONNECT (the address cannot be bound). */
