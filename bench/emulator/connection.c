@@ -1,9 +1,9 @@
 /* A connection: bytes in, bytes out, times in, next time out.
  *
- *            on_complete                 whole answer due          out consumed
- *   READING ─────────────► WAITING ────────────────────► DRAINING ─────────────► READING
- *      │  └──────────────► STREAMING ──── last event ───────┘  │
- *      └───────── a fault's cut, a refusal, the peer's end ────┴──► ENDED
+ *            request whole             answer due             out consumed
+ *   READING ------------> WAITING -------------> DRAINING -------------> READING
+ *      |  `-------------> STREAMING -- last event --^  |
+ *      `------- a fault's cut, a refusal, the end -----+--> ENDED
  *
  * Bounds: `in` and `body` by limits.h; `out` by one whole answer, or by MARKS tokens of a stream,
  * because no step is emitted while as many are unsent. */
@@ -43,6 +43,7 @@ static size_t unsent(const struct moot_emulator_connection *c)
 
 void moot__emulator_put(struct moot_emulator_connection *c, struct moot_view bytes)
 {
+    assert(c->out_at <= c->out.len);
     if (c->error == MOOT_OK)
         c->error = moot__buf_append_view(&c->out, bytes);
 }
@@ -312,6 +313,7 @@ void moot_emulator_connection_eof(struct moot_emulator_connection *c, uint64_t n
 /* Which tokens are out now? */
 static void pass_marks(struct moot_emulator_connection *c)
 {
+    assert(c->mark_count <= MOOT_EMULATOR_MARKS);
     while (c->mark_count && c->marks[c->mark_first].end <= c->consumed) {
         moot__emulator_log_sent(c->emulator, c->marks[c->mark_first].log_entry, c->now_ns);
         c->mark_first = (c->mark_first + 1) % MOOT_EMULATOR_MARKS;

@@ -231,6 +231,7 @@ void moot__emulator_put_head(struct moot_emulator_connection *c,
     enum moot_emulator_fault fault = c->reply.fault;
     for (int i = 0; fault == MOOT_EMULATOR_FAULT_CONTINUES && i < CONTINUES; i++)
         moot__emulator_put_str(c, "HTTP/1.1 100 Continue\r\n\r\n");
+    assert(head->status >= 200 && head->status <= 599);
     size_t start = c->out.len;
     put_status(c, head->status);
     if (head->type)

@@ -9,6 +9,7 @@ __extension__ typedef unsigned __int128 wide;
 
 static uint64_t cost_ns(const struct moot_emulator_meter *meter, uint64_t cost)
 {
+    assert(meter->limit > 0 && meter->window_ns > 0);
     wide ns = (wide)cost * meter->window_ns / meter->limit;
     return ns > MOOT_NEVER_NS ? MOOT_NEVER_NS : (uint64_t)ns;
 }

@@ -211,6 +211,7 @@ static void begin_reply(struct moot_emulator_connection *c)
     struct moot_emulator_ledger *ledger = &c->emulator->ledger;
     const struct moot_emulator_options *options = &c->emulator->options;
     struct moot_emulator_reply *reply = &c->reply;
+    assert(!reply->is_open && reply->number > 0);
     reply->is_open = true;
     if (++ledger->in_flight > ledger->in_flight_max)
         ledger->in_flight_max = ledger->in_flight;

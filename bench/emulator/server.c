@@ -34,6 +34,7 @@ struct moot_emulator_server {
 static void peer_drop(struct peer *peer, bool is_reset)
 {
     struct moot_emulator_server *server = peer->server;
+    assert(moot__list_is_linked(&peer->node));
     moot__timer_stop(server->transport, &peer->timer);
     moot_emulator_connection_free(peer->connection);
     if (is_reset)

@@ -79,6 +79,7 @@ void moot__emulator_whole(struct moot_emulator_connection *c)
 {
     enum moot_emulator_fault fault = c->reply.fault;
     enum moot_emulator_place place = moot__emulator_fault_of(c)->place;
+    assert(c->reply.is_open);
     make_body(c);
     bool is_chunked = fault == MOOT_EMULATOR_FAULT_NO_LAST_CHUNK ||
                       fault == MOOT_EMULATOR_FAULT_BAD_CHUNK ||
