@@ -16,6 +16,7 @@
 #include <moot/engine.h>
 #include <moot/error.h>
 #include <moot/plan.h>
+#include <moot/trace.h>
 #include <moot/version.h>
 #include <moot/view.h>
 
