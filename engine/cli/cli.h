@@ -1,0 +1,18 @@
+#ifndef MOOT_CLI_H
+#define MOOT_CLI_H
+
+/* The program on top of the library's public API: what all commands share. */
+#include "args.h"
+
+enum cli_exit {
+    CLI_EXIT_OK = 0,            /* done; every row succeeded */
+    CLI_EXIT_USAGE = 1,         /* usage or configuration; nothing was sent */
+    CLI_EXIT_FAILED = 2,        /* the answer, or some rows, failed */
+    CLI_EXIT_THRESHOLD = 3,     /* --max-errors or --max-cost stopped the run */
+    CLI_EXIT_INTERRUPTED = 130, /* by Ctrl-C or SIGTERM; a batch goes on where it stopped */
+};
+
+extern const struct cli_command cli_command_ask, cli_command_batch, cli_command_check,
+    cli_command_demo, cli_command_mock;
+
+#endif

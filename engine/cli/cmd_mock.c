@@ -1,0 +1,132 @@
+/* moot mock: the emulator on loopback, until Ctrl-C. The first line of standard output is the base
+ * URL, so that a script can wait for it; the last is the ledger. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/emulator/options.h"
+#include "bench/emulator/thread.h"
+#include "cli.h"
+#include "mock_options.h"
+#include "out.h"
+#include "signals.h"
+
+static const char *const fault_names[MOOT_EMULATOR_FAULTS] = {
+#define X(id, name, act, place, status, what) [MOOT_EMULATOR_FAULT_##id] = (name),
+    MOOT_EMULATOR_FAULT_MAP(X)
+#undef X
+};
+
+static void print_ledger(const struct moot_emulator_ledger *ledger)
+{
+    struct cli_json json = {.out = stdout};
+    cli_json_begin(&json, NULL);
+    cli_json_u64(&json, "connections", ledger->connections);
+    cli_json_u64(&json, "requests", ledger->requests);
+    cli_json_u64(&json, "answered", ledger->answered);
+    cli_json_u64(&json, "streams", ledger->streams);
+    cli_json_u64(&json, "throttled", ledger->throttled);
+    cli_json_u64(&json, "refused", ledger->refused);
+    cli_json_u64(&json, "abandoned", ledger->abandoned);
+    cli_json_u64(&json, "in_flight_max", ledger->in_flight_max);
+    cli_json_u64(&json, "billed", ledger->billed);
+    cli_json_u64(&json, "tokens_in", ledger->tokens_in);
+    cli_json_u64(&json, "tokens_out", ledger->tokens_out);
+    cli_json_begin(&json, "faults");
+    for (int i = 0; i < MOOT_EMULATOR_FAULTS; i++) {
+        if (ledger->faults[i] && fault_names[i])
+            cli_json_u64(&json, fault_names[i], ledger->faults[i]);
+    }
+    cli_json_end(&json);
+    cli_json_end(&json);
+    cli_json_line(&json);
+}
+
+static bool write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    bool is_written = file && fputs(text, file) >= 0;
+    if (file && fclose(file) != 0)
+        is_written = false;
+    if (!is_written)
+        cli_error("--ca-out: %s: %s", path, strerror(errno));
+    return is_written;
+}
+
+/* Serve until a signal. */
+static int serve(const struct cli_args *args, struct moot_emulator_thread *provider, int signals)
+{
+    static const char *const surfaces[] = {"", "/v1"}; /* in the order of --surface */
+    const char *ca_out = cli_args_text(args, CLI_CA_OUT);
+    if (ca_out && !write_file(ca_out, moot_emulator_thread_ca_pem(provider)))
+        return CLI_EXIT_USAGE;
+    printf("%s%s\n", moot_emulator_thread_url(provider),
+           surfaces[cli_args_number(args, CLI_SURFACE, 0)]);
+    fflush(stdout);
+    cli_signals_wait(signals);
+    struct moot_emulator_ledger ledger;
+    moot_emulator_thread_ledger(provider, &ledger);
+    print_ledger(&ledger);
+    return CLI_EXIT_OK;
+}
+
+static int run(const struct cli_args *args)
+{
+    struct cli_mock mock;
+    struct moot_emulator_thread_options options = {
+        .size = sizeof options,
+        .emulator = &mock.options,
+        .tls = cli_args_flag(args, CLI_TLS),
+    };
+    struct moot_emulator_thread *provider;
+    struct moot_error_info info;
+    uint64_t port = cli_args_number(args, CLI_PORT, 0);
+    if (port > UINT16_MAX)
+        return cli_error("--port must be at most %d", UINT16_MAX);
+    if (cli_args_text(args, CLI_CA_OUT) && !options.tls)
+        return cli_error("--ca-out has something to write with --tls only; add --tls");
+    if (!cli_mock_read(&mock, args))
+        return cli_error("%s", mock.error);
+    options.port = (uint16_t)port;
+    int signals = cli_signals_open();
+    if (signals < 0)
+        return cli_error("no descriptor is left: %s", strerror(errno));
+    int code = CLI_EXIT_USAGE;
+    if (moot_emulator_thread_start(&options, &provider, &info) != MOOT_OK)
+        cli_error_info(NULL, &info);
+    else {
+        code = serve(args, provider, signals);
+        moot_emulator_thread_stop(provider);
+    }
+    cli_signals_close(signals);
+    return code;
+}
+
+static void print_faults(FILE *out)
+{
+    fputs("\nKinds of faults:\n", out);
+    moot_emulator_print_faults(out);
+}
+
+static const enum cli_option_id options[] = {
+    CLI_PORT,   CLI_TLS,         CLI_CA_OUT,      CLI_SURFACE, CLI_API_KEY, CLI_ANSWERS,
+    CLI_TOKENS, CLI_FIRST_TOKEN, CLI_INTER_TOKEN, CLI_LATENCY, CLI_JITTER,  CLI_RPM,
+    CLI_TPM,    CLI_ITPM,        CLI_OTPM,        CLI_AT_ONCE, CLI_WINDOW,  CLI_WINDOW_KIND,
+    CLI_HINTS,  CLI_FAULT,       CLI_SEED,        CLI_HELP,
+};
+
+const struct cli_command cli_command_mock = {
+    .name = "mock",
+    .summary = "an emulator of LLM providers on loopback, with quotas, pacing and faults",
+    .operands = "",
+    .about =
+        "Prints its base URL as the first line, then serves until Ctrl-C or SIGTERM, and\n"
+        "prints what it saw and would have billed as a line of JSON.\n\n"
+        "A fault is KIND[:WHEN[:EXTRA]]. WHEN is a share of the requests (30%), the number of\n"
+        "one or a range (#3, #2-4), or a part of the question (~scones); without it: always.\n"
+        "EXTRA is hint=FORM/D for a throttling answer, after=TOKENS for a fault in a stream.\n",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .run = run,
+    .help = print_faults,
+};
