@@ -88,7 +88,12 @@ struct moot_limiter {
         uint64_t granted_at_clean;             /* `granted` then */
         uint64_t throttled_milli[MOOT_METERS]; /* the rate at which it throttled last */
         uint64_t latency_ns;                   /* smoothed, of successes */
-        uint32_t round;                        /* clean successes of this concurrency round */
+        uint64_t accepted_since_cut, refused_since_cut; /* of what was sent after it */
+        uint32_t futile;                                /* cuts in a row that changed nothing */
+        bool is_noisy;                                  /* refusals do not depend on our rate */
+        uint64_t kept_milli[MOOT_METERS]; /* in force before the first of the futile cuts */
+        uint32_t kept_limit;
+        uint32_t round; /* clean successes of this concurrency round */
         uint64_t last_cut_ns;
         bool was_cut;      /* slow start is over */
         bool may_cut;      /* this episode: it did not begin within the cooldown */

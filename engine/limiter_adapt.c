@@ -1,0 +1,408 @@
+/* How a limiter learns what a provider allows: cuts, pauses, probes, growth.
+ *
+ * Episodes. The first throttled answer opens an episode: one cut, and a pause. What was sent before
+ * the cut cannot cut again. After the pause one request goes first, the probe; the rest waits
+ * until it succeeds or a second passes without a refusal. A refused probe doubles the pause.
+ *
+ *      clear --throttled: cut, pause--> waiting --pause over, one grant--> out --success, or 1 s-->
+ *        ^                                 ^                                |             clear
+ *        |                                 +-------- throttled: pause x2 ---+
+ *        +-- a throttled answer within the cooldown (1..15 s from our own latencies, never from
+ *            the provider's hint) pauses and probes, but does not cut
+ *
+ * Learning. With no quota given, the end of an episode tells what the provider lets through: what
+ * it accepted since the epoch began, over the time that this took, waiting included. That rate
+ * is taken (x 0.9; a first one may be far off, since a full bucket was emptied, so it may fall
+ * freely until a clean period has confirmed it), and grows while it is used and nothing is
+ * throttled: by 5 % a period, by 1 % near the rate that was throttled last, by 10 % beyond it. A
+ * given quota is cut to 0.8 and grows back the same way.
+ *
+ * Noise. Some refusals have nothing to do with our rate: an overloaded region, a proxy, a
+ * neighbour. When several cuts in a row leave the share of refusals where it was, and most is still
+ * accepted, cutting is futile: rates go back to where they were before, and refusals only delay the
+ * requests that met them, until hardly any comes any more or most of all do.
+ *
+ * Adapting is done by one thread at a time, through a flag that is tried and never waited for: who
+ * does not get it leaves the work to the next answer. */
+#include "engine/base/check.h"
+#include "limiter_internal.h"
+
+#define CUT               0.8
+#define LEARN_FIRST       0.9  /* of the measured rate, until one was confirmed */
+#define LEARN_AGAIN       0.95 /* of the measured rate, within the two below of the old one */
+#define LEARN_CUT_LEAST   0.9
+#define LEARN_CUT_MOST    0.7
+#define GROWTH            0.05
+#define GROWTH_NEAR       0.01 /* within 5 % of the rate that was throttled last */
+#define GROWTH_BEYOND     0.10 /* above it: that one was too low */
+#define RATE_FLOOR_MILLI  1000 /* one a minute */
+#define USED_ENOUGH       0.8
+#define CLEAN_PERIOD_NS   (10 * MOOT_NS_PER_S)
+#define WINDOW_NS         (60 * MOOT_NS_PER_S) /* what an estimate looks back */
+#define MARK_INTERVAL_NS  MOOT_NS_PER_S
+#define COOLDOWN_MIN_NS   MOOT_NS_PER_S
+#define COOLDOWN_MAX_NS   (15 * MOOT_NS_PER_S)
+#define BACKOFF_MIN_NS    (200 * MOOT_NS_PER_MS)
+#define BACKOFF_MAX_NS    (5 * MOOT_NS_PER_S)
+#define CONCURRENCY_FLOOR 1
+#define LEARN_ACCEPTED    10 /* fewer answers in less than LEARN_SPAN_NS teach nothing */
+#define LEARN_SPAN_NS     (10 * MOOT_NS_PER_S)
+#define FUTILE_CUTS       3
+#define FUTILE_ANSWERS    8   /* fewer since the last cut say nothing about it */
+#define NOISE_LEAST       0.1 /* the share of refusals that is noise, and not a limit */
+#define NOISE_MOST        0.6
+#define NOISE_OVER        0.05 /* below it the noise is over */
+#define NOISE_ANSWERS     64
+#define ROUND_MIN         4
+
+/* What the provider let through so far: sent and not refused. Answers come late (a long reply takes
+ * a minute), refusals come at once, so this is known long before the successes are. */
+static int64_t accepted_now(struct moot_limiter *limiter)
+{
+    return (int64_t)atomic_load(&limiter->granted) - (int64_t)atomic_load(&limiter->throttled);
+}
+
+static void mark(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    unsigned newest = (limiter->adapt.mark_next + MOOT_LIMITER_MARKS - 1) % MOOT_LIMITER_MARKS;
+    if (limiter->adapt.mark_count > 0 &&
+        now_ns < limiter->adapt.marks[newest].at_ns + MARK_INTERVAL_NS)
+        return;
+    limiter->adapt.marks[limiter->adapt.mark_next] =
+        (struct moot_limiter_mark){now_ns, accepted_now(limiter)};
+    limiter->adapt.mark_next = (limiter->adapt.mark_next + 1) % MOOT_LIMITER_MARKS;
+    if (limiter->adapt.mark_count < MOOT_LIMITER_MARKS)
+        limiter->adapt.mark_count++;
+}
+
+/* The newest mark that is not younger than `since_ns`; the epoch's start if there is none. */
+static struct moot_limiter_mark mark_at(const struct moot_limiter *limiter, uint64_t since_ns)
+{
+    struct moot_limiter_mark best = {limiter->adapt.started_ns, 0};
+    for (unsigned i = 0; i < limiter->adapt.mark_count; i++) {
+        struct moot_limiter_mark candidate = limiter->adapt.marks[i];
+        if (candidate.at_ns <= since_ns && candidate.at_ns >= best.at_ns)
+            best = candidate;
+    }
+    return best;
+}
+
+static uint64_t measured_milli(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    uint64_t since_ns = limiter->adapt.started_ns;
+    if (limiter->adapt.opened_ns > since_ns + WINDOW_NS)
+        since_ns = limiter->adapt.opened_ns - WINDOW_NS;
+    struct moot_limiter_mark from = mark_at(limiter, since_ns);
+    uint64_t span_ns = moot__ns_until(from.at_ns, now_ns);
+    if (span_ns < MOOT_NS_PER_MS)
+        span_ns = MOOT_NS_PER_MS;
+    int64_t accepted = accepted_now(limiter) - from.accepted;
+    double milli = (double)(accepted > 0 ? accepted : 0) * MILLI_NS_PER_MIN / (double)span_ns;
+    return milli < RATE_FLOOR_MILLI ? RATE_FLOOR_MILLI : (uint64_t)milli;
+}
+
+/* Whether the epoch is long enough, or has seen enough, for its rate to mean anything. */
+static bool can_learn(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    struct moot_limiter_mark from = mark_at(limiter, limiter->adapt.started_ns);
+    return accepted_now(limiter) - from.accepted >= LEARN_ACCEPTED ||
+           moot__ns_until(limiter->adapt.started_ns, now_ns) >= LEARN_SPAN_NS;
+}
+
+static void learn(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    uint64_t old = atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]);
+    double measured = (double)measured_milli(limiter, now_ns);
+    double rate = measured * (limiter->adapt.is_confirmed ? LEARN_AGAIN : LEARN_FIRST);
+    if (old && rate > (double)old * LEARN_CUT_LEAST)
+        rate = (double)old * LEARN_CUT_LEAST;
+    if (limiter->adapt.is_confirmed && rate < (double)old * LEARN_CUT_MOST)
+        rate = (double)old * LEARN_CUT_MOST;
+    if (rate < RATE_FLOOR_MILLI)
+        rate = RATE_FLOOR_MILLI;
+    limiter->adapt.throttled_milli[MOOT_METER_REQUESTS] = old ? old : (uint64_t)measured;
+    atomic_store(&limiter->rate_milli[MOOT_METER_REQUESTS], (uint64_t)rate);
+}
+
+static void cut_quota(struct moot_limiter *limiter)
+{
+    for (unsigned i = 0; i < MOOT_METERS; i++) {
+        uint64_t rate = atomic_load(&limiter->rate_milli[i]);
+        if (limiter->quota_milli[i] == 0)
+            continue;
+        limiter->adapt.throttled_milli[i] = rate;
+        rate = (uint64_t)((double)rate * CUT);
+        uint64_t floor = limiter->quota_milli[i] / 20;
+        atomic_store(&limiter->rate_milli[i], rate > floor ? rate : floor + 1);
+    }
+}
+
+static void cut_concurrency(struct moot_limiter *limiter)
+{
+    limiter->adapt.was_cut = true;
+    limiter->adapt.round = 0;
+    if (!limiter->is_adaptive)
+        return;
+    uint32_t limit = atomic_load(&limiter->in_flight_limit);
+    limit = (uint32_t)((double)limit * CUT);
+    atomic_store(&limiter->in_flight_limit, limit > CONCURRENCY_FLOOR ? limit : CONCURRENCY_FLOOR);
+}
+
+static void clean_restart(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    limiter->adapt.clean_since_ns = now_ns;
+    limiter->adapt.granted_at_clean = atomic_load(&limiter->granted);
+}
+
+static uint64_t cooldown_ns(const struct moot_limiter *limiter)
+{
+    uint64_t span_ns = 2 * limiter->adapt.latency_ns;
+    if (span_ns < COOLDOWN_MIN_NS)
+        return COOLDOWN_MIN_NS;
+    return span_ns < COOLDOWN_MAX_NS ? span_ns : COOLDOWN_MAX_NS;
+}
+
+/* ---- Noise ---- */
+
+static double refused_share(const struct moot_limiter *limiter)
+{
+    uint64_t refused = limiter->adapt.refused_since_cut;
+    uint64_t all = refused + limiter->adapt.accepted_since_cut;
+    return all ? (double)refused / (double)all : 0;
+}
+
+static void count_from_here(struct moot_limiter *limiter)
+{
+    limiter->adapt.accepted_since_cut = limiter->adapt.refused_since_cut = 0;
+}
+
+static void keep_rates(struct moot_limiter *limiter)
+{
+    for (unsigned i = 0; i < MOOT_METERS; i++)
+        limiter->adapt.kept_milli[i] = atomic_load(&limiter->rate_milli[i]);
+    limiter->adapt.kept_limit = atomic_load(&limiter->in_flight_limit);
+}
+
+static void restore_rates(struct moot_limiter *limiter)
+{
+    for (unsigned i = 0; i < MOOT_METERS; i++)
+        atomic_store(&limiter->rate_milli[i], limiter->adapt.kept_milli[i]);
+    atomic_store(&limiter->in_flight_limit, limiter->adapt.kept_limit);
+    if (limiter->adapt.kept_milli[MOOT_METER_REQUESTS] == 0)
+        atomic_store(&limiter->arrival_ns[MOOT_METER_REQUESTS], 0);
+}
+
+/* About to cut: did the last cut help? After some that did not, give them up. */
+static bool is_futile(struct moot_limiter *limiter)
+{
+    uint64_t answers = limiter->adapt.refused_since_cut + limiter->adapt.accepted_since_cut;
+    double share = refused_share(limiter);
+    bool helped = answers < FUTILE_ANSWERS || share < NOISE_LEAST || share > NOISE_MOST;
+    if (limiter->adapt.last_cut_ns == 0 || helped) {
+        limiter->adapt.futile = 0;
+        keep_rates(limiter);
+    } else {
+        limiter->adapt.futile++;
+    }
+    count_from_here(limiter);
+    if (limiter->adapt.futile < FUTILE_CUTS)
+        return false;
+    limiter->adapt.is_noisy = true;
+    restore_rates(limiter);
+    return true;
+}
+
+/* While refusals are noise: one more answer. Returns whether they still are. */
+static bool stay_noisy(struct moot_limiter *limiter)
+{
+    uint64_t answers = limiter->adapt.refused_since_cut + limiter->adapt.accepted_since_cut;
+    if (!limiter->adapt.is_noisy || answers < NOISE_ANSWERS)
+        return limiter->adapt.is_noisy;
+    double share = refused_share(limiter);
+    count_from_here(limiter);
+    if (share < NOISE_OVER || share > NOISE_MOST) {
+        limiter->adapt.is_noisy = false;
+        limiter->adapt.futile = 0;
+    }
+    return limiter->adapt.is_noisy;
+}
+
+/* ---- Episodes ---- */
+
+/* The first throttled answer of an episode. Learning waits for the episode's end. */
+static void episode_open(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    uint64_t last_ns = limiter->adapt.last_cut_ns;
+    limiter->adapt.may_cut = last_ns == 0 || now_ns >= last_ns + cooldown_ns(limiter);
+    if (limiter->adapt.may_cut && is_futile(limiter))
+        return;
+    atomic_store(&limiter->probe, PROBE_WAITING);
+    limiter->adapt.opened_ns = now_ns;
+    limiter->adapt.backoff_ns = BACKOFF_MIN_NS;
+    if (!limiter->adapt.may_cut)
+        return;
+    limiter->adapt.last_cut_ns = now_ns;
+    cut_concurrency(limiter);
+    cut_quota(limiter);
+    atomic_fetch_add(&limiter->cuts, 1);
+}
+
+/* The requests that waited out a pause must not leave in one burst after it. */
+static void empty_bucket(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    uint64_t one = cost_ns(1, atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]));
+    if (one > 0)
+        raise_to(&limiter->arrival_ns[MOOT_METER_REQUESTS],
+                 now_ns + (one > limiter->burst_ns ? one : limiter->burst_ns));
+}
+
+/* A probe got through. The rate becomes what the provider let through, if nobody told us. */
+void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    atomic_store(&limiter->probe, PROBE_CLEAR);
+    clean_restart(limiter, now_ns);
+    if (limiter->is_learning && !can_learn(limiter, now_ns))
+        return;
+    if (limiter->is_learning && (limiter->adapt.may_cut || !limiter->adapt.is_confirmed))
+        learn(limiter, now_ns);
+    empty_bucket(limiter, now_ns);
+    limiter->adapt.started_ns = now_ns;
+    limiter->adapt.mark_count = 0;
+    limiter->adapt.mark_next = 0;
+    mark(limiter, now_ns);
+}
+
+static void grow_meter(struct moot_limiter *limiter, unsigned i)
+{
+    uint64_t rate = atomic_load(&limiter->rate_milli[i]);
+    uint64_t quota = limiter->quota_milli[i];
+    if (rate == 0 || (quota && rate >= quota))
+        return;
+    uint64_t throttled = limiter->adapt.throttled_milli[i];
+    double share = (double)rate / (double)(throttled ? throttled : 1);
+    double growth = share < 0.95 ? GROWTH : share < 1.05 ? GROWTH_NEAR : GROWTH_BEYOND;
+    double grown = (double)rate * (1 + growth) + 1;
+    if (quota && grown > (double)quota)
+        grown = (double)quota;
+    atomic_store(&limiter->rate_milli[i], (uint64_t)grown);
+}
+
+/* A period without throttling: rates that were cut or learned grow, if they were used. */
+static void grow_rates(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    uint64_t span_ns = moot__ns_until(limiter->adapt.clean_since_ns, now_ns);
+    if (span_ns < CLEAN_PERIOD_NS)
+        return;
+    uint64_t used = atomic_load(&limiter->granted) - limiter->adapt.granted_at_clean;
+    uint64_t rate = atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]);
+    double could = (double)rate * (double)span_ns / MILLI_NS_PER_MIN;
+    if (!limiter->is_learning || (double)used >= USED_ENOUGH * could) {
+        limiter->adapt.is_confirmed = true;
+        for (unsigned i = 0; i < MOOT_METERS; i++)
+            grow_meter(limiter, i);
+    }
+    clean_restart(limiter, now_ns);
+}
+
+/* As many clean successes as the limit is wide make a round; a round that used the limit raises
+ * it: doubling until the first cut, then by a twentieth; by an eighth while a rate of requests is
+ * in force, which guards against most refusals by itself. */
+static void grow_concurrency(struct moot_limiter *limiter)
+{
+    uint32_t limit = atomic_load(&limiter->in_flight_limit);
+    if (!limiter->is_adaptive || ++limiter->adapt.round < (limit > ROUND_MIN ? limit : ROUND_MIN))
+        return;
+    limiter->adapt.round = 0;
+    uint32_t now_in_flight = atomic_load(&limiter->in_flight);
+    uint32_t peak = atomic_exchange(&limiter->in_flight_peak, now_in_flight);
+    if ((double)peak < USED_ENOUGH * (double)limit)
+        return;
+    uint32_t step = limit;
+    if (limiter->adapt.was_cut) {
+        bool is_paced = atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]) != 0;
+        step = limit / (is_paced ? 8 : 20);
+        step = step ? step : 1;
+    }
+    uint32_t room = limiter->concurrency_max - limit;
+    atomic_store(&limiter->in_flight_limit, limit + (step < room ? step : room));
+}
+
+void moot__limiter_on_success(struct moot_limiter *limiter, uint64_t sent_at_ns, uint64_t now_ns)
+{
+    atomic_fetch_add(&limiter->succeeded, 1);
+    if (!adapt_enter(limiter))
+        return;
+    uint64_t latency_ns = moot__ns_until(sent_at_ns, now_ns);
+    uint64_t old_ns = limiter->adapt.latency_ns;
+    limiter->adapt.latency_ns = old_ns ? old_ns - old_ns / 8 + latency_ns / 8 : latency_ns;
+    bool is_after_cut = sent_at_ns > atomic_load(&limiter->cut_at_ns);
+    limiter->adapt.accepted_since_cut += is_after_cut;
+    moot__ignore(stay_noisy(limiter));
+    uint32_t probe = atomic_load(&limiter->probe);
+    if (probe == PROBE_OUT && is_after_cut) {
+        moot__limiter_close_episode(limiter, now_ns);
+        atomic_store(&limiter->pause_until_ns, now_ns);
+    } else if (probe == PROBE_CLEAR) {
+        mark(limiter, now_ns);
+        grow_rates(limiter, now_ns);
+        grow_concurrency(limiter);
+    }
+    adapt_leave(limiter);
+}
+
+/* A refusal of something sent after the last cut: an episode opens, or its probe was refused. */
+static void refuse(struct moot_limiter *limiter, uint64_t now_ns, uint64_t retry_after_ns)
+{
+    if (atomic_load(&limiter->probe) == PROBE_CLEAR) {
+        episode_open(limiter, now_ns);
+        if (limiter->adapt.is_noisy)
+            return;
+    } else {
+        atomic_store(&limiter->probe, PROBE_WAITING);
+        uint64_t doubled_ns = 2 * limiter->adapt.backoff_ns;
+        limiter->adapt.backoff_ns = doubled_ns < BACKOFF_MAX_NS ? doubled_ns : BACKOFF_MAX_NS;
+    }
+    if (retry_after_ns == 0)
+        raise_to(&limiter->pause_until_ns, now_ns + limiter->adapt.backoff_ns);
+    atomic_store(&limiter->cut_at_ns, now_ns);
+}
+
+void moot__limiter_on_throttle(struct moot_limiter *limiter, uint64_t sent_at_ns, uint64_t now_ns,
+                               uint64_t retry_after_ns)
+{
+    atomic_fetch_add(&limiter->throttled, 1);
+    if (retry_after_ns > MOOT_LIMITER_PAUSE_MAX_NS)
+        retry_after_ns = MOOT_LIMITER_PAUSE_MAX_NS;
+    if (!adapt_enter(limiter)) {
+        raise_to(&limiter->pause_until_ns, now_ns + retry_after_ns);
+        return;
+    }
+    uint64_t cut_at_ns = atomic_load(&limiter->cut_at_ns);
+    bool is_after_cut = cut_at_ns == 0 || sent_at_ns > cut_at_ns;
+    limiter->adapt.refused_since_cut += is_after_cut;
+    if (!stay_noisy(limiter)) {
+        raise_to(&limiter->pause_until_ns, now_ns + retry_after_ns);
+        if (is_after_cut)
+            refuse(limiter, now_ns, retry_after_ns);
+        clean_restart(limiter, now_ns);
+    }
+    adapt_leave(limiter);
+}
+
+void moot__limiter_on_error(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    if (!adapt_enter(limiter))
+        return;
+    limiter->adapt.round = 0;
+    clean_restart(limiter, now_ns);
+    adapt_leave(limiter);
+}
+
+void moot__limiter_begin_epoch(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    if (!adapt_enter(limiter))
+        return;
+    limiter->adapt.started_ns = now_ns;
+    clean_restart(limiter, now_ns);
+    adapt_leave(limiter);
+}

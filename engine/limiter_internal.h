@@ -1,0 +1,49 @@
+#ifndef MOOT_LIMITER_INTERNAL_H
+#define MOOT_LIMITER_INTERNAL_H
+
+/* What limiter.c, which lets pass, and limiter_adapt.c, which learns how much, both need. */
+#include "limiter.h"
+
+enum probe_state {
+    PROBE_CLEAR,   /* no episode */
+    PROBE_WAITING, /* paused; the next grant is the probe */
+    PROBE_OUT,     /* the probe is out; pause_until_ns is when it counts as accepted */
+};
+
+#define MILLI_NS_PER_MIN 60e12 /* nanoseconds of a minute, in thousandths */
+
+static inline uint64_t cost_ns(uint64_t units, uint64_t rate_milli)
+{
+    if (rate_milli == 0 || units == 0)
+        return 0;
+    double cost = (double)units * MILLI_NS_PER_MIN / (double)rate_milli;
+    /* A day is longer than any sane debt, and keeps sums far from overflow. */
+    double day = 86400.0 * (double)MOOT_NS_PER_S;
+    return (uint64_t)(cost < day ? cost : day);
+}
+
+/* Adapting is done by one thread at a time; who does not get in goes on. */
+static inline bool adapt_enter(struct moot_limiter *limiter)
+{
+    return !atomic_flag_test_and_set_explicit(&limiter->adapting, memory_order_acquire);
+}
+
+static inline void adapt_leave(struct moot_limiter *limiter)
+{
+    atomic_flag_clear_explicit(&limiter->adapting, memory_order_release);
+}
+
+static inline void raise_to(_Atomic uint64_t *value, uint64_t least)
+{
+    uint64_t seen = atomic_load(value);
+    while (seen < least && !atomic_compare_exchange_weak(value, &seen, least)) {
+    }
+}
+
+/* limiter_adapt.c: the first request is about to leave; rates are measured from here. */
+void moot__limiter_begin_epoch(struct moot_limiter *limiter, uint64_t now_ns);
+
+/* limiter_adapt.c, inside adapt_enter: the probe counts as accepted, the episode is over. */
+void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns);
+
+#endif
