@@ -1,0 +1,290 @@
+#include "attempt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/base/err.h"
+
+/* After the stream's end marker the last chunk should follow at once; a server that holds the
+ * connection open beyond this loses it, and the answer stands. */
+#define DRAIN_NS (UINT64_C(100) * MOOT_NS_PER_MS)
+
+static struct moot_attempt *attempt_of(struct moot_call *call)
+{
+    return moot__container_of(call, struct moot_attempt, call);
+}
+
+/* ---- The head ---- */
+
+static void keep(const struct moot_http1_head *head, const char *name, char out[MOOT_HINT_BYTES])
+{
+    moot__view_copy(moot__http1_header(head, name), out, MOOT_HINT_BYTES);
+}
+
+static bool has_media_type(struct moot_view content_type, const char *type)
+{
+    struct moot_view name =
+        moot__view_trim(moot__view(content_type.ptr, moot__view_find(content_type, ';', 0)));
+    return moot__view_eq_nocase(name, moot__view_str(type));
+}
+
+static int choose_mode(struct moot_attempt *attempt, const struct moot_http1_head *head)
+{
+    struct moot_view type = moot__http1_header(head, "content-type");
+    char message[160];
+    if (head->status >= 300 && head->status < 400) {
+        snprintf(message, sizeof message,
+                 "the provider answered with a redirect (status %d), which is never followed: "
+                 "check base_url",
+                 head->status);
+        moot__call_reject(&attempt->call, MOOT_EREDIRECT, message);
+        return MOOT_EREDIRECT;
+    }
+    if (head->status >= 300)
+        attempt->mode = MOOT_ATTEMPT_ERROR;
+    else if (has_media_type(type, "text/event-stream"))
+        attempt->mode = MOOT_ATTEMPT_STREAM;
+    else if (has_media_type(type, "text/html")) {
+        moot__call_reject(&attempt->call, MOOT_ECONTENT,
+                          "the answer is a web page, not JSON: check base_url, and whether a proxy "
+                          "or portal answers in the provider's place");
+        return MOOT_ECONTENT;
+    } else
+        attempt->mode = MOOT_ATTEMPT_WHOLE;
+    return MOOT_OK;
+}
+
+static int on_head(struct moot_call *call, const struct moot_http1_head *head)
+{
+    struct moot_attempt *attempt = attempt_of(call);
+    keep(head, "retry-after", attempt->retry_after);
+    keep(head, "retry-after-ms", attempt->retry_after_ms);
+    keep(head, "x-ms-retry-after-ms", attempt->x_ms_retry_after_ms);
+    keep(head, "x-should-retry", attempt->x_should_retry);
+    return choose_mode(attempt, head);
+}
+
+/* ---- The body ---- */
+
+static void show(struct moot_attempt *attempt, struct moot_view text)
+{
+    if (text.len == 0)
+        return;
+    if (!attempt->first_token_ns)
+        attempt->first_token_ns = moot__now_ns(attempt->call.transport);
+    if (attempt->on_text)
+        attempt->on_text(attempt, text);
+}
+
+static int on_event(void *context, const struct moot_sse_event *event)
+{
+    struct moot_attempt *attempt = context;
+    if (moot__reply_stream_is_done(&attempt->stream))
+        return MOOT_OK;
+    struct moot_stream_event said = {
+        .kind = event->kind == MOOT_SSE_EVENT ? MOOT_STREAM_DATA : MOOT_STREAM_STRAY,
+        .name = event->name,
+        .data = event->data,
+    };
+    struct moot_view delta;
+    int rc = moot__reply_stream_event(&attempt->stream, &said, &delta);
+    if (rc)
+        return rc;
+    show(attempt, delta);
+    if (attempt->call.error.code == MOOT_ECANCELED)
+        return MOOT_ECANCELED; /* the owner cancelled while being shown the text */
+    if (moot__reply_stream_is_done(&attempt->stream))
+        moot__call_drain(&attempt->call, DRAIN_NS);
+    return MOOT_OK;
+}
+
+/* Of an error's body only the beginning is wanted. */
+static int keep_body(struct moot_attempt *attempt, struct moot_view data)
+{
+    if (attempt->mode == MOOT_ATTEMPT_ERROR) {
+        size_t room = attempt->body.len < MOOT_LIMIT_HTTP_ERROR_BODY_BYTES
+                          ? MOOT_LIMIT_HTTP_ERROR_BODY_BYTES - attempt->body.len
+                          : 0;
+        if (data.len > room)
+            data.len = room;
+    }
+    return moot__buf_append_view(&attempt->body, data);
+}
+
+static int on_body(struct moot_call *call, struct moot_view data)
+{
+    struct moot_attempt *attempt = attempt_of(call);
+    if (attempt->mode == MOOT_ATTEMPT_STREAM)
+        return moot__sse_feed(&attempt->sse, data, on_event, attempt);
+    return keep_body(attempt, data);
+}
+
+/* ---- The end ---- */
+
+static void finish_stream(struct moot_attempt *attempt)
+{
+    struct moot_sse_event pending;
+    struct moot_view delta = {NULL, 0};
+    moot__ignore(moot__sse_finish(&attempt->sse, &pending)); /* half an event is no event */
+    int rc = moot__reply_stream_finish(&attempt->stream, &delta);
+    if (rc == MOOT_OK)
+        show(attempt, delta);
+    else
+        attempt->error = attempt->stream.error;
+}
+
+static void understand(struct moot_attempt *attempt)
+{
+    struct moot_view body = moot__buf_view(&attempt->body);
+    unsigned status = (unsigned)attempt->call.status;
+    int rc;
+    switch (attempt->mode) {
+    case MOOT_ATTEMPT_STREAM:
+        finish_stream(attempt);
+        break;
+    case MOOT_ATTEMPT_WHOLE:
+        rc = attempt->dialect->read_reply(body, attempt->reply, &attempt->error);
+        assert(rc == attempt->error.code || rc == 0);
+        moot__ignore(rc);
+        break;
+    case MOOT_ATTEMPT_ERROR:
+        attempt->reach = MOOT_REACH_ANSWERED;
+        rc = attempt->dialect->read_error(status, body, attempt->body.allocator, &attempt->error);
+        assert(rc != 0);
+        moot__ignore(rc);
+        break;
+    case MOOT_ATTEMPT_NO_HEAD:
+        moot__unreachable();
+    }
+    if (attempt->error.code && attempt->error.phase == MOOT_PHASE_NONE)
+        attempt->error.phase = MOOT_PHASE_BODY;
+    if (attempt->error.code && !attempt->error.http_status)
+        attempt->error.http_status = attempt->call.status;
+}
+
+static void release(struct moot_attempt *attempt)
+{
+    moot__sse_deinit(&attempt->sse);
+    moot__reply_stream_deinit(&attempt->stream);
+    moot__buf_deinit(&attempt->body);
+}
+
+/* An error that the dialect found in the stream knows more than the call that it ended. */
+static void take_call_error(struct moot_attempt *attempt)
+{
+    const struct moot_call *call = &attempt->call;
+    attempt->error = call->error;
+    bool told = attempt->mode == MOOT_ATTEMPT_STREAM && attempt->stream.failed &&
+                attempt->stream.error.code == call->error.code;
+    if (told)
+        attempt->error = attempt->stream.error;
+}
+
+static void on_call_done(struct moot_call *call)
+{
+    struct moot_attempt *attempt = attempt_of(call);
+    attempt->reach = call->sent ? MOOT_REACH_SENT : MOOT_REACH_NOT_SENT;
+    bool said_all = attempt->mode == MOOT_ATTEMPT_STREAM &&
+                    moot__reply_stream_is_done(&attempt->stream) &&
+                    call->error.code != MOOT_ECANCELED;
+    if (call->error.code == MOOT_OK || said_all)
+        understand(attempt);
+    else
+        take_call_error(attempt);
+    release(attempt);
+    attempt->on_done(attempt); /* the owner may restart or free it: touch nothing */
+}
+
+static void prepare(struct moot_attempt *attempt, const struct moot_attempt_request *request)
+{
+    const struct moot_allocator *allocator = request->pool->transport->allocator;
+    attempt->error = (struct moot_error_info){0};
+    attempt->reach = MOOT_REACH_NOT_SENT;
+    attempt->first_token_ns = 0;
+    attempt->retry_after[0] = attempt->retry_after_ms[0] = '\0';
+    attempt->x_ms_retry_after_ms[0] = attempt->x_should_retry[0] = '\0';
+    attempt->dialect = request->dialect;
+    attempt->mode = MOOT_ATTEMPT_NO_HEAD;
+    attempt->call.on_head = on_head;
+    attempt->call.on_body = on_body;
+    attempt->call.on_done = on_call_done;
+    moot__sse_init(&attempt->sse, allocator);
+    moot__reply_stream_init(&attempt->stream, request->dialect, attempt->reply, allocator);
+    moot__buf_init(&attempt->body, allocator, MOOT_LIMIT_HTTP_BODY_BYTES);
+}
+
+static int write_authorization(struct moot_buf *out, enum moot_auth auth, struct moot_view secret)
+{
+    int rc = auth == MOOT_AUTH_BEARER ? moot__buf_append_str(out, "Bearer ") : MOOT_OK;
+    return rc ? rc : moot__buf_append_view(out, secret);
+}
+
+static struct moot_view auth_header(enum moot_auth auth)
+{
+    switch (auth) {
+    case MOOT_AUTH_BEARER:
+        return MOOT_VIEW("Authorization");
+    case MOOT_AUTH_API_KEY:
+        return MOOT_VIEW("api-key");
+    case MOOT_AUTH_X_API_KEY:
+        return MOOT_VIEW("x-api-key");
+    }
+    moot__unreachable();
+}
+
+static int start_call(struct moot_attempt *attempt, const struct moot_attempt_request *request,
+                      struct moot_view authorization)
+{
+    const struct moot_call_header headers[] = {
+        {MOOT_VIEW("Content-Type"), MOOT_VIEW("application/json")},
+        {MOOT_VIEW("Accept"), request->stream ? MOOT_VIEW("text/event-stream, application/json")
+                                              : MOOT_VIEW("application/json")},
+        {MOOT_VIEW("User-Agent"), MOOT_VIEW("moot/" MOOT_VERSION_STRING)},
+        {auth_header(request->dialect->auth), authorization}, /* last, so that it can be left out */
+    };
+    struct moot_call_request http = {
+        .origin = request->origin,
+        .method = MOOT_VIEW("POST"),
+        .target = request->target,
+        .headers = headers,
+        .header_count = moot__countof(headers) - (authorization.len ? 0 : 1),
+        .body = request->body,
+        .accept_gzip = !request->stream,
+        .deadlines = request->deadlines,
+    };
+    return moot__call_start(&attempt->call, request->pool, &http);
+}
+
+int moot__attempt_start(struct moot_attempt *attempt, const struct moot_attempt_request *request)
+{
+    prepare(attempt, request);
+    struct moot_buf authorization;
+    moot__buf_init(&authorization, attempt->body.allocator, MOOT_LIMIT_SECRET_BYTES + 16);
+    int rc = MOOT_OK;
+    if (request->secret.len)
+        rc = write_authorization(&authorization, request->dialect->auth, request->secret);
+    if (!rc)
+        rc = start_call(attempt, request, moot__buf_view(&authorization));
+    if (authorization.data)
+        moot__wipe(authorization.data, authorization.cap);
+    moot__buf_deinit(&authorization);
+    if (rc)
+        release(attempt);
+    return rc;
+}
+
+void moot__attempt_cancel(struct moot_attempt *attempt)
+{
+    moot__call_cancel(&attempt->call);
+}
+
+struct moot_retry_headers moot__attempt_hints(const struct moot_attempt *attempt)
+{
+    return (struct moot_retry_headers){
+        .retry_after = moot__view_str(attempt->retry_after),
+        .retry_after_ms = moot__view_str(attempt->retry_after_ms),
+        .x_ms_retry_after_ms = moot__view_str(attempt->x_ms_retry_after_ms),
+        .x_should_retry = moot__view_str(attempt->x_should_retry),
+    };
+}

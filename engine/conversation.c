@@ -1,0 +1,522 @@
+/* One conversation: every role of the flow speaks in turn.
+ *
+ *              ┌────────────────────── next role ─────────────────────┐
+ *              ▼                                                      │
+ *   slot ──► pick ──► quota ──► call ──► (answered) ──────────────────┘
+ *    │        │        │ ▲       │
+ *    │        │        │ └─ backoff ◄── (failed, again)
+ *    └────────┴────────┴────┴────┴────► closing ──► done
+ *
+ * slot     waits for one of the engine's places; the one that leaves wakes us
+ * pick     asks the flow who speaks, assembles the messages and encodes the request; never waits,
+ *          and goes to closing when nobody is left to speak
+ * quota    waits at the provider's gate; the gate wakes us with a grant, which we hold from then on
+ * call     one attempt is under way; its on_done wakes us, and the grant is settled
+ * backoff  waits for the retry timer
+ * closing  waits until the attempt, if one is under way, has ended
+ * done     the user's on_done runs, and we are gone
+ *
+ * Callbacks store and post the step; conv_step is the only driver and conv_move the only writer of
+ * the state. Cancel, deadline and shutdown are all conv_end: the first reason is kept. */
+#include "conversation_internal.h"
+#include "engine/base/check.h"
+#include "engine/base/err.h"
+
+enum { SLOT, PICK, QUOTA, CALL, BACKOFF, CLOSING, DONE, STATES };
+
+static const struct moot_sm_state conversation_states[STATES] = {
+    [SLOT] = {"slot", MOOT_SM_TO(PICK) | MOOT_SM_TO(CLOSING)},
+    [PICK] = {"pick", MOOT_SM_TO(QUOTA) | MOOT_SM_TO(CLOSING)},
+    [QUOTA] = {"quota", MOOT_SM_TO(CALL) | MOOT_SM_TO(CLOSING)},
+    [CALL] = {"call", MOOT_SM_TO(PICK) | MOOT_SM_TO(BACKOFF) | MOOT_SM_TO(CLOSING)},
+    [BACKOFF] = {"backoff", MOOT_SM_TO(QUOTA) | MOOT_SM_TO(CLOSING)},
+    [CLOSING] = {"closing", MOOT_SM_TO(DONE)},
+    [DONE] = {"done", 0},
+};
+
+/* Without a rule of the plan, failures other than throttling are tried this often in all. */
+enum { ATTEMPTS_MAX = 8 };
+
+static void conv_step(struct moot_conversation *c);
+
+/* ---- Moving ---- */
+
+static bool conv_move(struct moot_conversation *c, unsigned next)
+{
+    moot__sm_move(&c->sm, next);
+    c->entered = false;
+    c->state_since_ns = moot__conversation_now(c);
+    return true;
+}
+
+void moot__conversation_wake(struct moot_conversation *c)
+{
+    moot__task_post(c->engine->transport, &c->step_task);
+}
+
+/* Let go of whatever the state waits for. */
+static void conv_release(struct moot_conversation *c)
+{
+    moot__list_remove(&c->slot_node);
+    moot__timer_stop(c->engine->transport, &c->timer);
+    if (c->attempt_under_way)
+        moot__attempt_cancel(&c->attempt);
+    else if (c->upstream) {
+        moot__gate_leave(&c->upstream->gate, &c->waiter);
+        moot__limiter_cancel(c->upstream->gate.limiter, &c->waiter.grant);
+        moot__upstream_pump(c->upstream);
+    }
+}
+
+static bool conv_end(struct moot_conversation *c, const struct moot_error_info *error)
+{
+    if (c->sm.current == CLOSING || c->sm.current == DONE)
+        return true;
+    c->outcome.error = *error;
+    conv_move(c, CLOSING);
+    conv_release(c);
+    moot__conversation_wake(c);
+    return true;
+}
+
+static bool conv_fail(struct moot_conversation *c, int code, enum moot_phase phase)
+{
+    struct moot_error_info error;
+    moot__fail(&error, code, phase, "%s", moot_error_text(code));
+    return conv_end(c, &error);
+}
+
+/* ---- Telling the user ---- */
+
+static void tell(struct moot_conversation *c, struct moot_event *event)
+{
+    if (!c->on_event || !(c->events & (1u << event->type)))
+        return;
+    event->agent = (unsigned)moot__conversation_at(c);
+    event->role = c->agent ? c->agent->role : (struct moot_view){NULL, 0};
+    c->on_event(c, event, c->data);
+}
+
+static void tell_waiting(struct moot_conversation *c, enum moot_wait wait, uint64_t until_ns)
+{
+    struct moot_event event = {.type = MOOT_EVENT_WAITING, .wait = wait, .until_ns = until_ns};
+    tell(c, &event);
+}
+
+/* The text that is there and was not shown yet; nothing while paused. */
+static void tell_tokens(struct moot_conversation *c)
+{
+    if (c->paused || c->reply.text.len <= c->shown)
+        return;
+    struct moot_event event = {
+        .type = MOOT_EVENT_TOKENS,
+        .text = moot__view(c->reply.text.data + c->shown, c->reply.text.len - c->shown),
+    };
+    c->shown = c->reply.text.len;
+    if (c->on_event && c->events & (1u << MOOT_EVENT_TOKENS)) {
+        c->has_shown = true;
+        tell(c, &event);
+    }
+}
+
+/* ---- Slot ---- */
+
+static bool do_slot(struct moot_conversation *c)
+{
+    if (!c->entered) {
+        c->entered = true;
+        c->has_slot = moot__engine_take_slot(c->engine, &c->slot_node);
+        if (!c->has_slot)
+            tell_waiting(c, MOOT_WAIT_SLOT, 0);
+    }
+    if (!c->has_slot || c->sm.current != SLOT)
+        return false;
+    c->outcome.waited_ns += moot__conversation_now(c) - c->state_since_ns;
+    return conv_move(c, PICK);
+}
+
+void moot__conversation_admit(struct moot_list *node)
+{
+    struct moot_conversation *c = moot__list_entry(node, struct moot_conversation, slot_node);
+    c->has_slot = true;
+    moot__conversation_wake(c);
+}
+
+/* ---- Pick ---- */
+
+static bool do_pick(struct moot_conversation *c)
+{
+    unsigned agent;
+    if (!moot__flow_next(&c->engine->plan->flow, moot__conversation_at(c), &agent)) {
+        static const struct moot_error_info no_error = {.code = MOOT_OK};
+        return conv_end(c, &no_error);
+    }
+    int rc = moot__conversation_prepare_turn(c, agent);
+    if (rc)
+        return conv_fail(c, rc, MOOT_PHASE_PREPARE);
+    conv_move(c, QUOTA);
+    struct moot_event event = {.type = MOOT_EVENT_AGENT_BEGAN};
+    tell(c, &event);
+    return true;
+}
+
+/* ---- Quota ---- */
+
+static bool do_quota(struct moot_conversation *c)
+{
+    if (!c->entered) {
+        c->entered = true;
+        c->is_granted = false;
+        moot__gate_enter(&c->upstream->gate, &c->waiter, moot__conversation_now(c));
+        moot__upstream_pump(c->upstream);
+        if (!c->is_granted)
+            tell_waiting(
+                c, MOOT_WAIT_QUOTA,
+                moot__ns_until(moot__conversation_now(c), moot__gate_next_ns(&c->upstream->gate)));
+    }
+    if (!c->is_granted || c->sm.current != QUOTA)
+        return false;
+    uint64_t waited = moot__conversation_now(c) - c->state_since_ns;
+    c->outcome.waited_ns += waited;
+    c->record.limiter_wait_ns += waited;
+    return conv_move(c, CALL);
+}
+
+void moot__conversation_grant(struct moot_list *node)
+{
+    struct moot_waiter *waiter = moot__list_entry(node, struct moot_waiter, node);
+    struct moot_conversation *c = moot__container_of(waiter, struct moot_conversation, waiter);
+    c->is_granted = true;
+    moot__conversation_wake(c);
+}
+
+/* ---- Call ---- */
+
+static void on_attempt_text(struct moot_attempt *attempt, struct moot_view text)
+{
+    struct moot_conversation *c = moot__container_of(attempt, struct moot_conversation, attempt);
+    (void)text; /* it is in the reply as well */
+    tell_tokens(c);
+}
+
+static void on_attempt_done(struct moot_attempt *attempt)
+{
+    struct moot_conversation *c = moot__container_of(attempt, struct moot_conversation, attempt);
+    c->attempt_under_way = false;
+    c->attempt_done = true;
+    conv_step(c);
+}
+
+/* The backoff is over, or the conversation was at work for too long. */
+static void on_timer(struct moot_timer *timer)
+{
+    struct moot_conversation *c = moot__container_of(timer, struct moot_conversation, timer);
+    if (c->sm.current != CALL) {
+        c->timer_fired = true;
+        conv_step(c);
+        return;
+    }
+    struct moot_error_info error;
+    moot__fail(&error, MOOT_ETIMEDOUT, MOOT_PHASE_BODY,
+               "the conversation was longer at work than its limit allows");
+    error.possible_duplicate = c->attempt.call.sent;
+    conv_end(c, &error);
+}
+
+static int start_attempt(struct moot_conversation *c)
+{
+    struct moot_upstream *upstream = c->upstream;
+    moot__reply_reset(&c->reply);
+    c->shown = 0;
+    c->attempt_done = false;
+    c->attempt.on_text = on_attempt_text;
+    c->attempt.on_done = on_attempt_done;
+    c->attempt.reply = &c->reply;
+    const struct moot_timeouts *timeouts = &upstream->provider->timeouts;
+    struct moot_attempt_request request = {
+        .pool = &c->engine->pool,
+        .origin = upstream->origin,
+        .dialect = upstream->dialect,
+        .target = moot__buf_view(&c->target),
+        .body = moot__buf_view(&c->body),
+        .secret = upstream->credential.secret ? moot__secret_expose(upstream->credential.secret)
+                                              : (struct moot_view){NULL, 0},
+        .deadlines = {timeouts->connect_ns, timeouts->first_byte_ns, timeouts->idle_ns,
+                      timeouts->total_ns},
+        .stream = c->stream,
+    };
+    int rc = moot__attempt_start(&c->attempt, &request);
+    if (rc)
+        return rc;
+    c->attempt_under_way = true;
+    c->attempts++;
+    c->engine->stats.calls++;
+    if (c->paused)
+        moot__call_pause(&c->attempt.call);
+    if (c->work_limit_ns)
+        moot__timer_start(c->engine->transport, &c->timer,
+                          moot__ns_add(moot__conversation_now(c), c->work_limit_ns - c->worked_ns));
+    return MOOT_OK;
+}
+
+static bool on_answered(struct moot_conversation *c)
+{
+    moot__limiter_on_success(c->upstream->gate.limiter, c->waiter.grant.sent_at_ns,
+                             moot__conversation_now(c));
+    tell_tokens(c); /* of an answer that came whole */
+    if (c->sm.current != CALL)
+        return true;
+    int rc = moot__conversation_keep_reply(c);
+    if (rc)
+        return conv_fail(c, rc, MOOT_PHASE_BODY);
+    const struct moot_agent_reply *reply = &c->replies[moot__conversation_at(c) - 1];
+    moot__conversation_add_usage(c, reply);
+    c->engine->stats.input_tokens += reply->usage.input_tokens;
+    c->engine->stats.output_tokens += reply->usage.output_tokens;
+    moot__conversation_end_turn(c);
+    conv_move(c, PICK);
+    struct moot_event event = {.type = MOOT_EVENT_AGENT_FINISHED, .reply = reply};
+    if (c->on_event && c->events & (1u << event.type)) {
+        event.agent = (unsigned)moot__conversation_at(c) - 1;
+        event.role = reply->role;
+        c->on_event(c, &event, c->data);
+    }
+    return true;
+}
+
+static void decide(struct moot_conversation *c, struct moot_retry_verdict *verdict)
+{
+    const struct moot_provider *provider = c->upstream->provider;
+    bool is_throttle = c->attempt.error.code == MOOT_ETHROTTLED;
+    unsigned number = is_throttle ? ++c->throttles : ++c->failures;
+    struct moot_retry_policy policy = provider->retry;
+    if (is_throttle)
+        policy.attempts_max = 0; /* waiting for quota is not failing */
+    else if (!policy.attempts_max)
+        policy.attempts_max = ATTEMPTS_MAX;
+    struct moot_retry_attempt facts = {
+        .error = c->attempt.error.code,
+        .http_status = c->attempt.error.http_status,
+        .provider_code = moot__view_str(c->attempt.error.provider_code),
+        .reach = c->attempt.reach,
+        .has_delivered = c->has_shown,
+        .can_refresh_credential = !c->refreshed && c->upstream->credential.secret != NULL,
+        .number = number,
+        .headers = moot__attempt_hints(&c->attempt),
+        .now_ns = moot__conversation_now(c),
+        .deadline_ns = MOOT_NEVER_NS,
+        .wall_s = (int64_t)(moot__wall_ns(c->engine->transport) / MOOT_NS_PER_S),
+    };
+    if (c->work_limit_ns && !is_throttle)
+        facts.deadline_ns =
+            moot__ns_add(moot__conversation_now(c), c->work_limit_ns - c->worked_ns);
+    moot__retry_decide(&facts, &policy, &c->engine->rng, verdict);
+}
+
+static void tell_limiter(struct moot_conversation *c, const struct moot_retry_verdict *verdict)
+{
+    struct moot_limiter *limiter = c->upstream->gate.limiter;
+    if (verdict->is_throttle) {
+        c->engine->stats.throttled++;
+        moot__limiter_on_throttle(limiter, c->waiter.grant.sent_at_ns, moot__conversation_now(c),
+                                  verdict->retry_after_ns);
+    } else {
+        moot__limiter_on_error(limiter, moot__conversation_now(c));
+    }
+}
+
+static bool on_failed(struct moot_conversation *c)
+{
+    struct moot_retry_verdict verdict;
+    decide(c, &verdict);
+    tell_limiter(c, &verdict);
+    c->engine->stats.calls_failed++;
+    c->possible_duplicate = c->possible_duplicate || verdict.possible_duplicate;
+    c->attempt.error.retry_after_ns = verdict.retry_after_ns;
+    c->attempt.error.possible_duplicate = c->possible_duplicate;
+    if (verdict.again && verdict.refresh_credential) {
+        c->refreshed = true;
+        if (moot__credential_refresh(&c->upstream->credential, NULL) != MOOT_OK)
+            verdict.again = false;
+    }
+    if (!verdict.again) {
+        c->outcome.possible_duplicate = c->outcome.possible_duplicate || c->possible_duplicate;
+        moot__conversation_end_turn(c);
+        return conv_end(c, &c->attempt.error);
+    }
+    c->engine->stats.retries++;
+    conv_move(c, BACKOFF);
+    c->wait_since_ns = verdict.delay_ns;
+    struct moot_event event = {
+        .type = MOOT_EVENT_RETRY, .error = &c->attempt.error, .until_ns = verdict.delay_ns};
+    tell(c, &event);
+    return true;
+}
+
+static bool do_call(struct moot_conversation *c)
+{
+    if (!c->entered) {
+        c->entered = true;
+        int rc = start_attempt(c);
+        if (rc)
+            return conv_fail(c, rc, MOOT_PHASE_SEND);
+    }
+    if (!c->attempt_done)
+        return false;
+    moot__timer_stop(c->engine->transport, &c->timer);
+    c->worked_ns += moot__conversation_now(c) - c->state_since_ns;
+    moot__conversation_settle(c);
+    bool moved = c->attempt.error.code == MOOT_OK ? on_answered(c) : on_failed(c);
+    moot__upstream_pump(c->upstream);
+    return moved;
+}
+
+/* ---- Backoff ---- */
+
+static bool do_backoff(struct moot_conversation *c)
+{
+    if (!c->entered) {
+        c->entered = true;
+        c->timer_fired = false;
+        moot__timer_start(c->engine->transport, &c->timer,
+                          moot__ns_add(moot__conversation_now(c), c->wait_since_ns));
+        tell_waiting(c, MOOT_WAIT_BACKOFF, c->wait_since_ns);
+    }
+    if (!c->timer_fired || c->sm.current != BACKOFF)
+        return false;
+    uint64_t waited = moot__conversation_now(c) - c->state_since_ns;
+    c->record.backoff_wait_ns += waited;
+    if (c->attempt.error.code == MOOT_ETHROTTLED)
+        c->outcome.waited_ns += waited;
+    else
+        c->worked_ns += waited;
+    c->waiter.rank = MOOT_RANK_UNDER_WAY;
+    return conv_move(c, QUOTA);
+}
+
+/* ---- The end ---- */
+
+static bool do_closing(struct moot_conversation *c)
+{
+    if (c->attempt_under_way)
+        return false;
+    if (c->upstream && c->waiter.grant.is_held) {
+        moot__conversation_settle(c); /* a call that was given up may have been billed */
+        moot__upstream_pump(c->upstream);
+    }
+    return conv_move(c, DONE);
+}
+
+static void fill_outcome(struct moot_conversation *c)
+{
+    struct moot_outcome *outcome = &c->outcome;
+    outcome->replies = c->replies;
+    outcome->reply_count = moot__conversation_at(c);
+    outcome->ended_wall_ns = moot__wall_ns(c->engine->transport);
+    if (outcome->error.code != MOOT_OK) {
+        outcome->text = moot__buf_view(&c->reply.text); /* partial */
+        outcome->model = c->agent ? c->agent->endpoint : (struct moot_view){NULL, 0};
+        return;
+    }
+    const struct moot_agent_reply *last = &c->replies[moot__conversation_at(c) - 1];
+    outcome->text = last->text;
+    outcome->model = last->endpoint;
+    outcome->finish_reason = last->finish_reason;
+}
+
+void moot__conversation_free(struct moot_conversation *c)
+{
+    const struct moot_allocator *allocator = c->engine->allocator;
+    moot__list_remove(&c->node);
+    moot__task_cancel(c->engine->transport, &c->step_task);
+    moot__reply_deinit(&c->reply);
+    moot__buf_deinit(&c->target);
+    moot__buf_deinit(&c->body);
+    moot__arena_deinit(&c->arena);
+    moot__free(allocator, c);
+}
+
+static void do_done(struct moot_conversation *c)
+{
+    struct moot_engine *engine = c->engine;
+    fill_outcome(c);
+    moot__conversation_span(&c->record, engine, &c->outcome, c->params_text);
+    engine->stats.conversations_done++;
+    if (c->has_slot)
+        moot__engine_free_slot(engine);
+    c->on_done(c, &c->outcome, c->data);
+    moot__conversation_free(c);
+    moot__engine_conversation_ended(engine);
+}
+
+static void conv_step(struct moot_conversation *c)
+{
+    for (bool moved = true; moved;) {
+        switch (c->sm.current) {
+        case SLOT:
+            moved = do_slot(c);
+            break;
+        case PICK:
+            moved = do_pick(c);
+            break;
+        case QUOTA:
+            moved = do_quota(c);
+            break;
+        case CALL:
+            moved = do_call(c);
+            break;
+        case BACKOFF:
+            moved = do_backoff(c);
+            break;
+        case CLOSING:
+            moved = do_closing(c);
+            break;
+        case DONE:
+            do_done(c);
+            return;
+        default:
+            moot__unreachable();
+        }
+    }
+}
+
+static void on_step(struct moot_task *task)
+{
+    conv_step(moot__container_of(task, struct moot_conversation, step_task));
+}
+
+void moot__conversation_shut_down(struct moot_list *node)
+{
+    struct moot_conversation *c = moot__list_entry(node, struct moot_conversation, node);
+    conv_fail(c, MOOT_ECANCELED, MOOT_PHASE_NONE);
+}
+
+void moot_conversation_cancel(struct moot_conversation *c)
+{
+    conv_fail(c, MOOT_ECANCELED, MOOT_PHASE_NONE);
+}
+
+void moot_conversation_pause(struct moot_conversation *c)
+{
+    c->paused = true;
+    if (c->attempt_under_way)
+        moot__call_pause(&c->attempt.call);
+}
+
+void moot_conversation_resume(struct moot_conversation *c)
+{
+    if (!c->paused)
+        return;
+    c->paused = false;
+    if (c->attempt_under_way)
+        moot__call_resume(&c->attempt.call);
+    moot__conversation_wake(c);
+}
+
+void moot__conversation_init_machine(struct moot_conversation *c)
+{
+    moot__sm_init(&c->sm, conversation_states, STATES, SLOT);
+    moot__task_init(&c->step_task, on_step);
+    c->timer.on_fire = on_timer;
+    c->state_since_ns = moot__conversation_now(c);
+}

@@ -1,0 +1,19 @@
+#ifndef MOOT_ENGINE_CONVERSATION_H
+#define MOOT_ENGINE_CONVERSATION_H
+
+/* What the engine and its conversations know of each other. */
+#include <moot/conversation.h>
+
+#include "engine/base/list.h"
+#include "gate.h"
+
+/* A slot became free for the conversation that waits first; node: its place in the queue. */
+void moot__conversation_admit(struct moot_list *node);
+
+/* The gate granted; node: the waiter's, taken from the list of those granted. */
+void moot__conversation_grant(struct moot_list *node);
+
+/* The engine is closing. node: its place among the engine's conversations. */
+void moot__conversation_shut_down(struct moot_list *node);
+
+#endif

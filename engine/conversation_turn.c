@@ -1,0 +1,149 @@
+/* One role's turn: from the messages to the request's bytes, and from the answer to what is kept.
+ */
+#include "conversation_internal.h"
+#include "engine/base/json_write.h"
+
+static int encode(struct moot_conversation *c, const struct moot_turns *turns)
+{
+    const struct moot_plan *plan = c->engine->plan;
+    struct moot_request request = {
+        .agent = c->agent,
+        .turns = *turns,
+        .overriding = moot__params_for_step(plan->caller_params, c->params,
+                                            moot__conversation_at(c), plan->flow.count),
+        .surface = c->upstream->provider->surface,
+        .stream = c->stream,
+    };
+    const struct moot_dialect *dialect = c->upstream->dialect;
+    moot__buf_reset(&c->target);
+    moot__buf_reset(&c->body);
+    int rc = dialect->write_target(&request, c->upstream->provider->url.path, &c->target);
+    if (rc)
+        return rc;
+    struct moot_json_writer writer;
+    moot__json_write_init(&writer, &c->body);
+    rc = dialect->write_body(&request, &c->arena, &writer);
+    if (rc)
+        return rc;
+    struct moot_params merged;
+    rc = moot__params_merge(c->agent->params, request.overriding, &c->arena, &merged);
+    if (rc)
+        return rc;
+    c->waiter.input_tokens = moot__estimate_turns(*turns);
+    c->waiter.output_tokens = moot__params_max_tokens(merged);
+    c->record.message_count = turns->count;
+    return moot__json_write_finish(&writer);
+}
+
+int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent)
+{
+    const struct moot_plan *plan = c->engine->plan;
+    c->agent = &plan->agents.items[agent];
+    c->upstream = &c->engine->upstreams[c->agent->provider];
+    c->attempts = c->failures = c->throttles = 0;
+    c->refreshed = c->possible_duplicate = c->has_shown = false;
+    c->shown = 0;
+    moot__reply_reset(&c->reply);
+    moot__gate_waiter_init(&c->waiter);
+    c->waiter.rank = moot__conversation_at(c) ? MOOT_RANK_UNDER_WAY : MOOT_RANK_NEW;
+    moot__turn_record_begin(&c->record, c->engine);
+    const struct moot_prompt_config prompt = {
+        .user_response_instruction = plan->user_response_instruction,
+        .history = plan->history_first_only ? MOOT_HISTORY_FIRST : MOOT_HISTORY_ALL,
+    };
+    struct moot_turns turns;
+    int rc = moot__prompt_assemble(&prompt, c->agent, &c->transcript, &c->arena, &turns);
+    if (!rc)
+        rc = encode(c, &turns);
+    moot__turn_record_assembled(&c->record, c->engine, c->body.len);
+    return rc;
+}
+
+/* What the provider said, or nearly: an answer that was billed without numbers is settled with what
+ * was reserved for it. */
+void moot__conversation_settle(struct moot_conversation *c)
+{
+    struct moot_limiter *limiter = c->upstream->gate.limiter;
+    const struct moot_tokens *used = &c->reply.usage;
+    uint64_t input = used->prompt, output = used->completion;
+    if (c->attempt.error.code == MOOT_OK || c->attempt.reach == MOOT_REACH_SENT) {
+        if (!(used->known & MOOT_TOKENS_PROMPT))
+            input = c->waiter.input_tokens;
+        if (!(used->known & MOOT_TOKENS_COMPLETION))
+            output = moot__estimate_tokens(c->reply.text.len);
+    }
+    if (c->attempt.reach == MOOT_REACH_NOT_SENT)
+        moot__limiter_cancel(limiter, &c->waiter.grant);
+    else
+        moot__limiter_settle(limiter, &c->waiter.grant, input, output);
+}
+
+static int keep_view(struct moot_conversation *c, struct moot_view text, struct moot_view *out)
+{
+    return moot__arena_copy(&c->arena, text, out) ? MOOT_OK : MOOT_ENOMEM;
+}
+
+int moot__conversation_keep_reply(struct moot_conversation *c)
+{
+    struct moot_agent_reply *kept = &c->replies[moot__conversation_at(c)];
+    const struct moot_tokens *used = &c->reply.usage;
+    int rc = moot__transcript_add(&c->transcript, moot__buf_view(&c->reply.text));
+    if (rc)
+        return rc;
+    *kept = (struct moot_agent_reply){
+        .role = c->agent->role,
+        .endpoint = c->agent->endpoint,
+        .text = c->transcript.replies[c->transcript.reply_count - 1],
+        .attempts = c->attempts,
+        .possible_duplicate = c->possible_duplicate,
+        .usage = {used->prompt, used->completion, used->total, used->reasoning, used->cached,
+                  used->known != 0},
+    };
+    rc = keep_view(c, c->reply.model, &kept->model);
+    if (!rc)
+        rc = keep_view(c, moot__view_str(c->reply.finish_raw), &kept->finish_reason);
+    return rc;
+}
+
+static double cost_of(const struct moot_conversation *c, const struct moot_agent_reply *reply)
+{
+    const struct moot_plan *plan = c->engine->plan;
+    for (size_t i = 0; i < plan->agents.count; i++) {
+        const struct moot_agent *agent = &plan->agents.items[i];
+        if (!moot__view_eq(agent->role, reply->role))
+            continue;
+        const struct moot_price *price =
+            moot__provider_price(&plan->providers[agent->provider], reply->endpoint);
+        if (!price)
+            return 0;
+        return ((double)reply->usage.input_tokens * price->input +
+                (double)reply->usage.output_tokens * price->output) /
+               1e6;
+    }
+    return 0;
+}
+
+void moot__conversation_add_usage(struct moot_conversation *c, const struct moot_agent_reply *reply)
+{
+    struct moot_usage *sum = &c->outcome.usage;
+    sum->input_tokens += reply->usage.input_tokens;
+    sum->output_tokens += reply->usage.output_tokens;
+    sum->total_tokens += reply->usage.total_tokens;
+    sum->reasoning_tokens += reply->usage.reasoning_tokens;
+    sum->cached_tokens += reply->usage.cached_tokens;
+    sum->known = sum->known || reply->usage.known;
+    c->outcome.possible_duplicate = c->outcome.possible_duplicate || reply->possible_duplicate;
+    c->outcome.cost += cost_of(c, reply);
+}
+
+void moot__conversation_end_turn(struct moot_conversation *c)
+{
+    struct moot_turn_end end = {
+        .agent = c->agent,
+        .provider = moot__view_str(c->upstream->dialect->name),
+        .attempt = &c->attempt,
+        .attempts = c->attempts,
+        .stream = c->stream,
+    };
+    moot__turn_record_end(&c->record, c->engine, &end);
+}
