@@ -8,12 +8,12 @@
 #include <moot/version.h>
 #include <stdbool.h>
 
-#include "agents/agent.h"
-#include "agents/reply.h"
-#include "agents/transcript.h"
+#include "agent.h"
 #include "engine/base/alloc.h"
 #include "engine/base/buf.h"
 #include "engine/base/view.h"
+#include "reply.h"
+#include "transcript.h"
 
 struct moot_json_writer;
 struct moot_reply_stream;

@@ -1,9 +1,9 @@
 /* Databricks model serving. Its own surface names the endpoint in the path and nowhere in the body;
  * the OpenAI style one is the other way round. Usage comes on every chunk of a stream, unasked. */
-#include "agents/openai_chat.h"
-#include "agents/provider_error.h"
-#include "agents/target.h"
 #include "dialect.h"
+#include "openai_chat.h"
+#include "provider_error.h"
+#include "target.h"
 
 #define ROOT "serving-endpoints"
 

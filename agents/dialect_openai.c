@@ -1,8 +1,8 @@
 /* OpenAI, and every server that speaks its chat completions: base URL plus /chat/completions. */
-#include "agents/openai_chat.h"
-#include "agents/provider_error.h"
-#include "agents/target.h"
 #include "dialect.h"
+#include "openai_chat.h"
+#include "provider_error.h"
+#include "target.h"
 
 static int write_target(const struct moot_request *request, struct moot_view base_path,
                         struct moot_buf *out)

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "agents/agent.h"
+#include "agent.h"
 #include "engine/base/arena.h"
 #include "engine/base/view.h"
 

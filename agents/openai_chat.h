@@ -7,8 +7,8 @@
 #include <moot/version.h>
 #include <stdbool.h>
 
-#include "agents/dialect.h"
-#include "agents/reply_stream.h"
+#include "dialect.h"
+#include "reply_stream.h"
 
 struct moot_openai_chat_options {
     bool model;         /* the body names the model (the path does not) */

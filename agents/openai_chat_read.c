@@ -5,8 +5,7 @@
  * chunks that bring something else; a whole message where a delta was due; errors in every place
  * that provider_error.h knows. Of several choices the one of index 0 is the answer. Reasoning is
  * not part of an answer's text. Members that we do not know are nobody's error. */
-#include "agents/document.h"
-#include "agents/provider_error.h"
+#include "document.h"
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 #include "engine/base/json_read.h"
@@ -14,6 +13,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/utf8.h"
 #include "openai_chat.h"
+#include "provider_error.h"
 
 #define HTTP_OK 200
 

@@ -14,9 +14,9 @@
 #include <moot/error.h>
 #include <moot/version.h>
 
-#include "agents/agent.h"
-#include "agents/transcript.h"
+#include "agent.h"
 #include "engine/base/arena.h"
+#include "transcript.h"
 
 enum moot_history { MOOT_HISTORY_ALL, MOOT_HISTORY_FIRST };
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agents/document.h"
+#include "document.h"
 #include "engine/base/arena.h"
 #include "engine/base/check.h"
 #include "engine/base/err.h"

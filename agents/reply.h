@@ -7,10 +7,10 @@
 #include <moot/version.h>
 #include <stdbool.h>
 
-#include "agents/usage.h"
 #include "engine/base/arena.h"
 #include "engine/base/buf.h"
 #include "engine/base/view.h"
+#include "usage.h"
 
 /* Why the model stopped. */
 #define MOOT_FINISH_MAP(X)                                                                         \

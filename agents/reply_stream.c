@@ -3,11 +3,11 @@
  * not an answer. The dialect reads events and fills the reply; this file decides. */
 #include "reply_stream.h"
 
-#include "agents/tool_calls.h"
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 #include "engine/base/limits.h"
 #include "engine/base/utf8.h"
+#include "tool_calls.h"
 
 void moot__reply_stream_init(struct moot_reply_stream *stream, const struct moot_dialect *dialect,
                              struct moot_reply *reply, const struct moot_allocator *allocator)

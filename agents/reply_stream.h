@@ -17,11 +17,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agents/dialect.h"
-#include "agents/reply.h"
-#include "agents/tool_calls.h"
+#include "dialect.h"
 #include "engine/base/arena.h"
 #include "engine/base/view.h"
+#include "reply.h"
+#include "tool_calls.h"
 
 /* The kinds of events that net/sse tells apart, in agents' own words. */
 enum moot_stream_kind {

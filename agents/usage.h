@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agents/transcript.h"
 #include "engine/base/view.h"
+#include "transcript.h"
 
 struct moot_json;
 
