@@ -78,6 +78,29 @@ static void on_closed(void *data)
     ((struct test_loop *)data)->closed++;
 }
 
+void test_loop_close(struct test_loop *test)
+{
+    moot__transport_uv_close(test->transport, on_closed, test);
+    test->transport = NULL;
+}
+
+bool test_loop_is_alive(struct test_loop *test)
+{
+    return uv_loop_alive(&test->loop);
+}
+
+static bool is_dry(void *context)
+{
+    return !test_loop_is_alive(context);
+}
+
+void test_loop_run_dry(struct test_loop *test)
+{
+    uv_unref((uv_handle_t *)&test->guard);
+    assert_true(test_loop_run_until(test, is_dry, test));
+    uv_ref((uv_handle_t *)&test->guard);
+}
+
 static void print_handle(uv_handle_t *handle, void *data)
 {
     (void)data;
@@ -87,8 +110,7 @@ static void print_handle(uv_handle_t *handle, void *data)
 void test_loop_deinit(struct test_loop *test)
 {
     if (test->transport) {
-        moot__transport_uv_close(test->transport, on_closed, test);
-        test->transport = NULL;
+        test_loop_close(test);
         assert_int_equal(test->closed, 0);
         assert_true(test_loop_run_until_count(test, &test->closed, 1));
     }
