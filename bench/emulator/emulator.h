@@ -132,6 +132,11 @@ struct moot_emulator_options {
     size_t rule_count;
     uint64_t slow_byte_ns; /* the interval of the fault slow-bytes; 0: 10 ms */
     size_t log_max;        /* tokens kept in the log, the oldest go; 0: no log */
+
+    /* Each request that was understood, before anything is done about it; NULL: nobody listens. The
+     * texts are lent until it returns. On the emulator's thread. */
+    void (*on_request)(void *context, struct moot_view endpoint, struct moot_view body);
+    void *on_request_context;
 };
 
 /* Echo, no delay, no quota, no fault, a log of 4096 tokens. */

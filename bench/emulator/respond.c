@@ -255,6 +255,9 @@ void moot__emulator_respond(struct moot_emulator_connection *c)
         refuse(c, 400, param, message);
         return;
     }
+    if (c->emulator->options.on_request)
+        c->emulator->options.on_request(c->emulator->options.on_request_context,
+                                        c->request.endpoint, moot__buf_view(&c->body));
     c->emulator->ledger.streams += c->request.stream;
     choose_fault(c);
     if (moot__emulator_fault_of(c)->act == MOOT_EMULATOR_ACT_STATUS) {

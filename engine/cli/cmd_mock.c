@@ -70,6 +70,38 @@ static int serve(const struct cli_args *args, struct moot_emulator_thread *provi
     return CLI_EXIT_OK;
 }
 
+/* A body is JSON, in which a raw line break is only ever white space. */
+static void record(void *context, struct moot_view endpoint, struct moot_view body)
+{
+    struct cli_json json = {.out = context};
+    cli_json_begin(&json, NULL);
+    cli_json_string(&json, "endpoint", endpoint);
+    fputs(",\"body\":", context);
+    for (size_t i = 0; i < body.len; i++)
+        putc(body.ptr[i] == '\n' || body.ptr[i] == '\r' ? ' ' : body.ptr[i], context);
+    cli_json_end(&json);
+    putc('\n', context);
+}
+
+static int serve_until_stopped(const struct cli_args *args,
+                               const struct moot_emulator_thread_options *options)
+{
+    struct moot_emulator_thread *provider;
+    struct moot_error_info info;
+    int signals = cli_signals_open();
+    if (signals < 0)
+        return cli_error("no descriptor is left: %s", strerror(errno));
+    int code = CLI_EXIT_USAGE;
+    if (moot_emulator_thread_start(options, &provider, &info) != MOOT_OK)
+        cli_error_info(NULL, &info);
+    else {
+        code = serve(args, provider, signals);
+        moot_emulator_thread_stop(provider);
+    }
+    cli_signals_close(signals);
+    return code;
+}
+
 static int run(const struct cli_args *args)
 {
     struct cli_mock mock;
@@ -78,8 +110,6 @@ static int run(const struct cli_args *args)
         .emulator = &mock.options,
         .tls = cli_args_flag(args, CLI_TLS),
     };
-    struct moot_emulator_thread *provider;
-    struct moot_error_info info;
     uint64_t port = cli_args_number(args, CLI_PORT, 0);
     if (port > UINT16_MAX)
         return cli_error("--port must be at most %d", UINT16_MAX);
@@ -88,17 +118,15 @@ static int run(const struct cli_args *args)
     if (!cli_mock_read(&mock, args))
         return cli_error("%s", mock.error);
     options.port = (uint16_t)port;
-    int signals = cli_signals_open();
-    if (signals < 0)
-        return cli_error("no descriptor is left: %s", strerror(errno));
-    int code = CLI_EXIT_USAGE;
-    if (moot_emulator_thread_start(&options, &provider, &info) != MOOT_OK)
-        cli_error_info(NULL, &info);
-    else {
-        code = serve(args, provider, signals);
-        moot_emulator_thread_stop(provider);
-    }
-    cli_signals_close(signals);
+    const char *record_path = cli_args_text(args, CLI_RECORD);
+    FILE *file = record_path ? fopen(record_path, "w") : NULL;
+    if (record_path && !file)
+        return cli_error("%s: %s", record_path, strerror(errno));
+    mock.options.on_request = file ? record : NULL;
+    mock.options.on_request_context = file;
+    int code = serve_until_stopped(args, &options);
+    if (file && fclose(file) != 0)
+        return cli_error("%s: %s", record_path, strerror(errno));
     return code;
 }
 
@@ -112,7 +140,7 @@ static const enum cli_option_id options[] = {
     CLI_PORT,   CLI_TLS,         CLI_CA_OUT,      CLI_SURFACE, CLI_API_KEY, CLI_ANSWERS,
     CLI_TOKENS, CLI_FIRST_TOKEN, CLI_INTER_TOKEN, CLI_LATENCY, CLI_JITTER,  CLI_RPM,
     CLI_TPM,    CLI_ITPM,        CLI_OTPM,        CLI_AT_ONCE, CLI_WINDOW,  CLI_WINDOW_KIND,
-    CLI_HINTS,  CLI_FAULT,       CLI_SEED,        CLI_HELP,
+    CLI_HINTS,  CLI_FAULT,       CLI_RECORD,      CLI_SEED,    CLI_HELP,
 };
 
 const struct cli_command cli_command_mock = {

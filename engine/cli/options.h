@@ -77,6 +77,8 @@ enum cli_kind {
       "what a 429 says about when to come back [seconds]")                                         \
     X(FAULT, "fault", 0, CLI_KIND_TEXT, 1, "KIND:WHEN[:EXTRA]",                                    \
       "go wrong: 429:30%, reset-mid-body:#3, bad-json:~scones; the kinds are listed below")        \
+    X(RECORD, "record", 0, CLI_KIND_TEXT, 0, "FILE",                                               \
+      "write each request as a line of JSON: its endpoint and its body as it came")                \
     X(SEED, "seed", 0, CLI_KIND_COUNT, 0, "N", "two runs with one seed behave the same [1]")       \
     X(API_KEY, "api-key", 0, CLI_KIND_TEXT, 0, "KEY",                                              \
       "refuse requests that do not carry this key")                                                \
