@@ -1,0 +1,55 @@
+#ifndef MOOT_BATCH_FILE_H
+#define MOOT_BATCH_FILE_H
+
+/* Files that survive: written whole or not at all, one line or none of it. Everything blocks. Paths
+ * in messages are the caller's own. */
+#include <moot/error.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/alloc.h"
+#include "engine/base/view.h"
+
+/* MOOT_ENOSPC, MOOT_ENOTFOUND or MOOT_EIO for an errno. */
+int moot__file_error(int error);
+
+/* Replace a file by one with these bytes: a temporary one beside it, fsync, rename, fsync of the
+ * folder. After a failure or a crash the old one is still there. Created with mode 0600. */
+MOOT_NODISCARD int moot__file_replace(const struct moot_allocator *allocator, const char *path,
+                                      struct moot_view bytes, struct moot_error_info *info);
+
+/* Make the folder remember its names. */
+MOOT_NODISCARD int moot__file_sync_folder(const char *path);
+
+/* What tells one input from another without reading all of it: its size, and a hash of its first
+ * and last MiB. A change in the middle that keeps the size is not seen here. */
+struct moot_file_print {
+    uint64_t bytes;
+    char hash[33];
+    bool is_known; /* false for what cannot be read twice, such as a pipe */
+};
+MOOT_NODISCARD int moot__file_print(const struct moot_allocator *allocator, const char *path,
+                                    struct moot_file_print *out, struct moot_error_info *info);
+
+/* A file that only grows, line by line, O_APPEND. */
+struct moot_log_file {
+    int fd;         /* -1: closed */
+    uint64_t bytes; /* of whole lines */
+    bool is_dirty;  /* something is not on the disk for sure */
+};
+
+/* Open or create a regular file; no symbolic links. MOOT_EINVAL, MOOT_EIO, MOOT_ENOSPC. */
+MOOT_NODISCARD int moot__log_file_open(struct moot_log_file *file, const char *path,
+                                       struct moot_error_info *info);
+void moot__log_file_close(struct moot_log_file *file);
+
+/* One line in one write. On failure nothing of it stays behind. MOOT_ENOSPC, MOOT_EIO. */
+MOOT_NODISCARD int moot__log_file_append(struct moot_log_file *file, struct moot_view line);
+
+/* Until it is on the disk. After a failure nobody knows what is: stop. */
+MOOT_NODISCARD int moot__log_file_sync(struct moot_log_file *file);
+
+/* Keep the first `bytes`. */
+MOOT_NODISCARD int moot__log_file_cut(struct moot_log_file *file, uint64_t bytes);
+
+#endif

@@ -1,0 +1,240 @@
+/* Opening, appending, syncing. The order of things on disk:
+ *
+ *   the lock, the check of the manifest, the manifest, then rows. A line is one write; a crash can
+ *   tear only the last one, which the next run cuts off. Names are made durable before rows are.
+ *
+ * The side file grows with every row, also with those that are finished since; when it is large it
+ * is rewritten with the lines of unfinished rows alone, of which there are few. */
+#include "journal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/base/err.h"
+
+enum { COMPACT_BYTES = 64 << 20, OLD_NAMES = 1000 };
+
+static const char *const suffixes[MOOT_JOURNAL_PATHS] = {
+    [MOOT_PATH_RESULTS] = "",
+    [MOOT_PATH_ERRORS] = ".errors.jsonl",
+    [MOOT_PATH_CALLS] = ".calls.jsonl",
+    [MOOT_PATH_MANIFEST] = ".moot.json",
+    [MOOT_PATH_SUMMARY] = ".summary.json",
+    [MOOT_PATH_BATCH] = ".batch.json",
+};
+
+static_assert((int)MOOT_JOURNAL_RESULTS == (int)MOOT_PATH_RESULTS &&
+                  (int)MOOT_JOURNAL_ERRORS == (int)MOOT_PATH_ERRORS &&
+                  (int)MOOT_JOURNAL_CALLS == (int)MOOT_PATH_CALLS,
+              "a log has the path of its number");
+
+static int make_paths(struct moot_journal *journal, const char *output)
+{
+    struct moot_view stem = moot__view_str(output);
+    if (moot__view_ends(stem, MOOT_VIEW(".jsonl")) && stem.len > strlen(".jsonl"))
+        stem.len -= strlen(".jsonl");
+    for (unsigned i = 0; i < MOOT_JOURNAL_PATHS; i++) {
+        size_t room = strlen(output) + strlen(suffixes[i]) + 1;
+        journal->paths[i] = moot__alloc(journal->allocator, room);
+        if (!journal->paths[i])
+            return MOOT_ENOMEM;
+        if (i == MOOT_PATH_RESULTS)
+            snprintf(journal->paths[i], room, "%s", output);
+        else
+            snprintf(journal->paths[i], room, "%.*s%s", (int)stem.len, stem.ptr, suffixes[i]);
+    }
+    return MOOT_OK;
+}
+
+int moot__journal_fail(struct moot_journal *journal, int code, const char *what,
+                       enum moot_journal_path path)
+{
+    assert(code != MOOT_OK);
+    if (journal->error == MOOT_OK) {
+        journal->error = code;
+        moot__fail(&journal->info, code, MOOT_PHASE_NONE,
+                   "%s %s: %s; what is there is valid, run the same command again to go on", what,
+                   journal->paths[path], moot_error_text(code));
+    }
+    return journal->error;
+}
+
+/* One process a file, and the file that the name means. */
+static int lock(struct moot_journal *journal, struct moot_error_info *info)
+{
+    struct stat held, named;
+    int fd = journal->logs[MOOT_JOURNAL_RESULTS].fd;
+    const char *path = journal->paths[MOOT_PATH_RESULTS];
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &held) != 0 || lstat(path, &named) != 0 ||
+        held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+        return moot__fail(info, MOOT_EBUSY, MOOT_PHASE_NONE,
+                          "another process is writing %s; wait for it, or choose another output",
+                          path);
+    return MOOT_OK;
+}
+
+static int open_results(struct moot_journal *journal, struct moot_error_info *info)
+{
+    struct moot_log_file *results = &journal->logs[MOOT_JOURNAL_RESULTS];
+    int rc = moot__log_file_open(results, journal->paths[MOOT_PATH_RESULTS], info);
+    return rc == MOOT_OK ? lock(journal, info) : rc;
+}
+
+static int refuse_own_input(struct moot_journal *journal, const char *input,
+                            struct moot_error_info *info)
+{
+    struct stat in, out;
+    if (strcmp(input, "-") == 0 || stat(input, &in) != 0)
+        return MOOT_OK; /* that it is not there is told by who reads it */
+    for (unsigned i = 0; i < MOOT_JOURNAL_PATHS; i++)
+        if (stat(journal->paths[i], &out) == 0 && in.st_ino == out.st_ino &&
+            in.st_dev == out.st_dev)
+            return moot__fail(info, MOOT_EINPUT, MOOT_PHASE_NONE,
+                              "%s is input and output; choose another output", journal->paths[i]);
+    return MOOT_OK;
+}
+
+/* NAME -> NAME.1, or the first number that is free. */
+static int rename_old(struct moot_journal *journal, enum moot_journal_path path,
+                      struct moot_error_info *info)
+{
+    struct stat st;
+    const char *name = journal->paths[path];
+    if (stat(name, &st) != 0 || st.st_size == 0)
+        return MOOT_OK;
+    size_t room = strlen(name) + 16;
+    char *old = moot__alloc(journal->allocator, room);
+    if (!old)
+        return moot__fail(info, MOOT_ENOMEM, MOOT_PHASE_NONE, "no memory");
+    int rc = MOOT_EIO;
+    for (unsigned i = 1; i < OLD_NAMES && rc == MOOT_EIO; i++) {
+        snprintf(old, room, "%s.%u", name, i);
+        /* link refuses a name that is taken, which rename would replace. */
+        if (link(name, old) == 0)
+            rc = unlink(name) == 0 ? MOOT_OK : moot__file_error(errno);
+        else if (errno != EEXIST)
+            break;
+    }
+    moot__free(journal->allocator, old);
+    return rc == MOOT_OK ? rc
+                         : moot__fail(info, rc, MOOT_PHASE_NONE, "cannot rename the old %s", name);
+}
+
+/* Under the lock of the old file, which is then another's name. */
+static int start_over(struct moot_journal *journal, struct moot_error_info *info)
+{
+    int rc = rename_old(journal, MOOT_PATH_ERRORS, info);
+    if (rc == MOOT_OK)
+        rc = rename_old(journal, MOOT_PATH_RESULTS, info);
+    if (rc != MOOT_OK)
+        return rc;
+    unlink(journal->paths[MOOT_PATH_CALLS]);
+    unlink(journal->paths[MOOT_PATH_MANIFEST]);
+    unlink(journal->paths[MOOT_PATH_SUMMARY]);
+    unlink(journal->paths[MOOT_PATH_BATCH]);
+    moot__log_file_close(&journal->logs[MOOT_JOURNAL_RESULTS]);
+    return open_results(journal, info);
+}
+
+static int open_all(struct moot_journal *journal, const struct moot_journal_options *options,
+                    struct moot_resume *resume, struct moot_error_info *info)
+{
+    int rc = make_paths(journal, options->output_path);
+    if (rc != MOOT_OK)
+        return moot__fail(info, rc, MOOT_PHASE_NONE, "no memory");
+    rc = refuse_own_input(journal, options->input_path, info);
+    if (rc == MOOT_OK)
+        rc = open_results(journal, info);
+    if (rc == MOOT_OK && options->fresh)
+        rc = start_over(journal, info);
+    if (rc == MOOT_OK)
+        rc = moot__journal_check_manifest(journal, options, info);
+    for (unsigned i = MOOT_JOURNAL_ERRORS; i < MOOT_JOURNAL_LOGS && rc == MOOT_OK; i++)
+        rc = moot__log_file_open(&journal->logs[i], journal->paths[i], info);
+    if (rc == MOOT_OK && options->retry_failed)
+        rc = moot__log_file_cut(&journal->logs[MOOT_JOURNAL_ERRORS], 0);
+    if (rc == MOOT_OK)
+        rc = moot__file_sync_folder(journal->paths[MOOT_PATH_RESULTS]);
+    return rc == MOOT_OK ? moot__journal_scan(journal, resume, info) : rc;
+}
+
+int moot__journal_open(struct moot_journal *journal, const struct moot_journal_options *options,
+                       struct moot_resume *resume, struct moot_error_info *info)
+{
+    *journal = (struct moot_journal){
+        .allocator = options->allocator,
+        .open_rows = {.allocator = options->allocator},
+        .compact_at_bytes = COMPACT_BYTES,
+        .created_wall_s = options->wall_s,
+    };
+    *resume = (struct moot_resume){.done = {.allocator = options->allocator}};
+    moot__known_calls_init(&resume->calls, options->allocator);
+    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++)
+        journal->logs[i].fd = -1;
+    struct moot_error_info ignored;
+    info = info ? info : &ignored;
+    *info = (struct moot_error_info){0};
+    int rc = open_all(journal, options, resume, info);
+    if (rc == MOOT_OK)
+        return MOOT_OK;
+    if (info->code == MOOT_OK)
+        moot__fail(info, rc, MOOT_PHASE_NONE, "cannot open %s: %s", options->output_path,
+                   moot_error_text(rc));
+    moot__journal_close(journal);
+    return rc;
+}
+
+void moot__journal_close(struct moot_journal *journal)
+{
+    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++)
+        moot__log_file_close(&journal->logs[i]);
+    for (unsigned i = 0; i < MOOT_JOURNAL_PATHS; i++) {
+        moot__free(journal->allocator, journal->paths[i]);
+        journal->paths[i] = NULL;
+    }
+    moot__id_set_deinit(&journal->open_rows);
+}
+
+void moot__resume_deinit(struct moot_resume *resume)
+{
+    moot__id_set_deinit(&resume->done);
+    moot__known_calls_deinit(&resume->calls);
+}
+
+int moot__journal_append(struct moot_journal *journal, const struct moot_journal_entry *entry)
+{
+    if (journal->error != MOOT_OK)
+        return journal->error;
+    int rc = MOOT_OK;
+    if (entry->log == MOOT_JOURNAL_CALLS)
+        rc = moot__id_set_add(&journal->open_rows, entry->key, 0);
+    if (rc == MOOT_OK)
+        rc = moot__log_file_append(&journal->logs[entry->log], entry->line);
+    if (rc != MOOT_OK)
+        return moot__journal_fail(journal, rc, "cannot write", (enum moot_journal_path)entry->log);
+    if (entry->log == MOOT_JOURNAL_CALLS) {
+        if (journal->logs[MOOT_JOURNAL_CALLS].bytes > journal->compact_at_bytes)
+            return moot__journal_compact_calls(journal);
+        return MOOT_OK;
+    }
+    moot__id_set_remove(&journal->open_rows, entry->key);
+    moot__totals_add(&journal->totals, &entry->facts);
+    return MOOT_OK;
+}
+
+int moot__journal_sync(struct moot_journal *journal)
+{
+    if (journal->error != MOOT_OK)
+        return journal->error;
+    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++) {
+        int rc = moot__log_file_sync(&journal->logs[i]);
+        if (rc != MOOT_OK)
+            return moot__journal_fail(journal, rc, "cannot sync", (enum moot_journal_path)i);
+    }
+    return MOOT_OK;
+}
