@@ -11,6 +11,7 @@
  * No callback is ever called synchronously from the function that registered it, and every function
  * may be called from inside every callback, cancel and free included. */
 #include <moot/alloc.h>
+#include <moot/batch.h>
 #include <moot/budget.h>
 #include <moot/conversation.h>
 #include <moot/engine.h>

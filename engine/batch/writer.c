@@ -1,0 +1,183 @@
+#include "writer.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "engine/base/check.h"
+#include "engine/base/clock.h"
+
+enum { WAITING_BYTES_MAX = 32 << 20, SYNC_LINES = 1000 };
+
+struct waiting_line {
+    struct moot_list node;
+    struct moot_journal_entry entry; /* its line is `text` */
+    char text[];
+};
+
+static int put(struct moot_row_sink *sink, const struct moot_journal_entry *entry)
+{
+    struct moot_writer *writer = moot__container_of(sink, struct moot_writer, sink);
+    struct waiting_line *line = moot__alloc(writer->allocator, sizeof *line + entry->line.len);
+    if (!line)
+        return MOOT_ENOMEM;
+    line->entry = *entry;
+    line->entry.line.ptr = line->text;
+    memcpy(line->text, entry->line.ptr, entry->line.len);
+    moot__list_init(&line->node);
+    pthread_mutex_lock(&writer->synced.mutex);
+    int rc = writer->synced.error;
+    if (rc == MOOT_OK) {
+        if (moot__list_is_empty(&writer->synced.lines))
+            pthread_cond_signal(&writer->synced.work);
+        moot__list_push_back(&writer->synced.lines, &line->node);
+        writer->synced.bytes += entry->line.len;
+    }
+    pthread_mutex_unlock(&writer->synced.mutex);
+    if (rc != MOOT_OK)
+        moot__free(writer->allocator, line);
+    return rc;
+}
+
+static int status(struct moot_row_sink *sink)
+{
+    struct moot_writer *writer = moot__container_of(sink, struct moot_writer, sink);
+    pthread_mutex_lock(&writer->synced.mutex);
+    int rc = writer->synced.error;
+    if (rc == MOOT_OK && writer->synced.bytes > WAITING_BYTES_MAX) {
+        writer->synced.full = true;
+        rc = MOOT_EAGAIN;
+    }
+    pthread_mutex_unlock(&writer->synced.mutex);
+    return rc;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * MOOT_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Everything that waits, or nothing at the time of the next sync. False: stop, nothing waits. */
+static bool take_lines(struct moot_writer *writer, uint64_t until_ns, struct moot_list *lines)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ns / MOOT_NS_PER_S),
+                             .tv_nsec = (long)(until_ns % MOOT_NS_PER_S)};
+    pthread_mutex_lock(&writer->synced.mutex);
+    int error = 0;
+    while (moot__list_is_empty(&writer->synced.lines) && !writer->synced.stop && error == 0) {
+        if (until_ns == MOOT_NEVER_NS)
+            error = pthread_cond_wait(&writer->synced.work, &writer->synced.mutex);
+        else
+            error = pthread_cond_timedwait(&writer->synced.work, &writer->synced.mutex, &until);
+    }
+    bool go_on = !writer->synced.stop || !moot__list_is_empty(&writer->synced.lines);
+    moot__list_splice(lines, &writer->synced.lines);
+    writer->synced.bytes = 0;
+    bool was_full = writer->synced.full;
+    writer->synced.full = false;
+    pthread_mutex_unlock(&writer->synced.mutex);
+    if (was_full)
+        writer->on_room(writer->data);
+    return go_on;
+}
+
+static void tell_error(struct moot_writer *writer, int rc)
+{
+    pthread_mutex_lock(&writer->synced.mutex);
+    bool is_first = writer->synced.error == MOOT_OK;
+    writer->synced.error = rc;
+    pthread_mutex_unlock(&writer->synced.mutex);
+    if (is_first)
+        writer->on_room(writer->data);
+}
+
+static int append_lines(struct moot_writer *writer, struct moot_list *lines, unsigned *unsynced)
+{
+    struct moot_list *node;
+    int rc = MOOT_OK;
+    while ((node = moot__list_pop_front(lines))) {
+        struct waiting_line *line = moot__list_entry(node, struct waiting_line, node);
+        if (rc == MOOT_OK)
+            rc = moot__journal_append(writer->journal, &line->entry);
+        moot__free(writer->allocator, line);
+        if (rc == MOOT_OK && ++*unsynced >= SYNC_LINES) {
+            rc = moot__journal_sync(writer->journal);
+            *unsynced = 0;
+        }
+    }
+    return rc;
+}
+
+static void *write_lines(void *data)
+{
+    struct moot_writer *writer = data;
+    struct moot_list lines;
+    unsigned unsynced = 0;
+    uint64_t sync_at_ns = MOOT_NEVER_NS;
+    moot__list_init(&lines);
+    while (take_lines(writer, sync_at_ns, &lines)) {
+        int rc = append_lines(writer, &lines, &unsynced);
+        uint64_t now = now_ns();
+        if (rc == MOOT_OK && unsynced > 0 && now >= sync_at_ns) {
+            rc = moot__journal_sync(writer->journal);
+            unsynced = 0;
+        }
+        if (unsynced == 0)
+            sync_at_ns = MOOT_NEVER_NS;
+        else if (sync_at_ns == MOOT_NEVER_NS)
+            sync_at_ns = now + MOOT_NS_PER_S;
+        if (rc != MOOT_OK) {
+            tell_error(writer, rc);
+            unsynced = 0;
+            sync_at_ns = MOOT_NEVER_NS;
+        }
+    }
+    int rc = moot__journal_sync(writer->journal);
+    if (rc != MOOT_OK)
+        tell_error(writer, rc);
+    return NULL;
+}
+
+int moot__writer_start(struct moot_writer *writer, const struct moot_allocator *allocator,
+                       struct moot_journal *journal, void (*on_room)(void *data), void *data)
+{
+    *writer = (struct moot_writer){.sink = {.put = put, .status = status},
+                                   .allocator = allocator,
+                                   .journal = journal,
+                                   .on_room = on_room,
+                                   .data = data};
+    moot__list_init(&writer->synced.lines);
+    pthread_condattr_t monotonic;
+    if (pthread_condattr_init(&monotonic) != 0)
+        return MOOT_ENOMEM;
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    bool failed = pthread_cond_init(&writer->synced.work, &monotonic) != 0;
+    pthread_condattr_destroy(&monotonic);
+    if (failed)
+        return MOOT_ENOMEM;
+    int rc = pthread_mutex_init(&writer->synced.mutex, NULL) == 0 ? MOOT_OK : MOOT_ENOMEM;
+    if (rc == MOOT_OK && pthread_create(&writer->thread, NULL, write_lines, writer) != 0) {
+        pthread_mutex_destroy(&writer->synced.mutex);
+        rc = MOOT_EIO;
+    }
+    if (rc != MOOT_OK)
+        pthread_cond_destroy(&writer->synced.work);
+    writer->is_running = rc == MOOT_OK;
+    return rc;
+}
+
+void moot__writer_stop(struct moot_writer *writer)
+{
+    if (!writer->is_running)
+        return;
+    pthread_mutex_lock(&writer->synced.mutex);
+    writer->synced.stop = true;
+    pthread_cond_signal(&writer->synced.work);
+    pthread_mutex_unlock(&writer->synced.mutex);
+    pthread_join(writer->thread, NULL);
+    assert(moot__list_is_empty(&writer->synced.lines));
+    pthread_cond_destroy(&writer->synced.work);
+    pthread_mutex_destroy(&writer->synced.mutex);
+    writer->is_running = false;
+}
