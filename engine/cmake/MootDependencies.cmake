@@ -6,15 +6,10 @@ pkg_check_modules(YAJL REQUIRED IMPORTED_TARGET yajl>=2.1)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 
-# mbedTLS: Debian 12 has 2.28 without a .pc file, so it is found by hand everywhere.
-find_path(MBEDTLS_INCLUDE_DIR mbedtls/ssl.h REQUIRED)
-find_library(MBEDTLS_LIBRARY mbedtls REQUIRED)
-find_library(MBEDX509_LIBRARY mbedx509 REQUIRED)
-find_library(MBEDCRYPTO_LIBRARY mbedcrypto REQUIRED)
+find_package(MbedTLS MODULE REQUIRED)
 add_library(moot_mbedtls INTERFACE)
 target_include_directories(moot_mbedtls SYSTEM INTERFACE "${MBEDTLS_INCLUDE_DIR}")
-target_link_libraries(moot_mbedtls INTERFACE
-    "${MBEDTLS_LIBRARY}" "${MBEDX509_LIBRARY}" "${MBEDCRYPTO_LIBRARY}")
+target_link_libraries(moot_mbedtls INTERFACE MbedTLS::mbedtls)
 
 # llhttp: a library on Debian 13, C sources inside node-llhttp on Debian 12. The sources are
 # compiled strict; without that, known request-smuggling holes of 8.1 are open.
