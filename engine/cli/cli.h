@@ -2,6 +2,8 @@
 #define MOOT_CLI_H
 
 /* The program on top of the library's public API: what all commands share. */
+#include <moot/plan.h>
+
 #include "args.h"
 
 enum cli_exit {
@@ -11,6 +13,9 @@ enum cli_exit {
     CLI_EXIT_THRESHOLD = 3,     /* --max-errors or --max-cost stopped the run */
     CLI_EXIT_INTERRUPTED = 130, /* by Ctrl-C or SIGTERM; a batch goes on where it stopped */
 };
+
+/* Load what -c names. False: it was said what is wrong with it. */
+MOOT_NODISCARD bool cli_plan_load(const struct cli_args *args, struct moot_plan **out);
 
 extern const struct cli_command cli_command_ask, cli_command_batch, cli_command_check,
     cli_command_demo, cli_command_mock;

@@ -9,6 +9,8 @@
 #include "signals.h"
 
 static const struct cli_command *const commands[] = {
+    &cli_command_ask,
+    &cli_command_check,
     &cli_command_mock,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

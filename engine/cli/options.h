@@ -46,6 +46,8 @@ enum cli_kind {
       "ask the rows again that failed before")                                                     \
     X(FRESH, "fresh", 0, CLI_KIND_FLAG, 0, 0, "start over; the old results are renamed, not lost") \
     X(TRACE, "trace", 0, CLI_KIND_TEXT, 0, "FILE", "write every span as a line of JSON")           \
+    X(TRACE_CONTENT, "trace-content", 0, CLI_KIND_FLAG, 0, 0,                                      \
+      "with --trace: record messages and answers in it as well")                                   \
     X(PROGRESS, "progress", 0, CLI_KIND_CHOICE, 0, "auto|plain|json|off", "how progress is shown") \
     X(CA, "ca", 0, CLI_KIND_TEXT, 0, "FILE",                                                       \
       "certificate authorities to trust, PEM, not the system's")                                   \

@@ -87,12 +87,11 @@ int cli_error(const char *format, ...)
 int cli_error_info(const char *file, const struct moot_error_info *info)
 {
     const char *message = info->message[0] ? info->message : moot_error_text(info->code);
-    if (file && info->line)
+    if (!file || strncmp(message, file, strlen(file)) == 0)
+        return cli_error("%s", message); /* it says itself where */
+    if (info->line)
         return cli_error("%s:%u:%u: %s", file, info->line, info->column, message);
-    bool names_file = file && strstr(message, file);
-    if (file && !names_file)
-        return cli_error("%s: %s", file, message);
-    return cli_error("%s", message);
+    return cli_error("%s: %s", file, message);
 }
 
 const char *cli_show_span(uint64_t span_ns, char out[CLI_SHOWN_BYTES])

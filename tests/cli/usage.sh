@@ -21,6 +21,8 @@ expect 1 mokc
 has err "moot: unknown command 'mokc'; did you mean 'mock'?"
 expect 1 frobnicate
 has err "moot --help"
+expect 1 check a b
+has err "'b' is too much"
 expect 1 mock --fualt 429:1%
 has err "did you mean --fault?"
 expect 1 mock --port 99999

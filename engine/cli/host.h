@@ -1,0 +1,35 @@
+#ifndef MOOT_CLI_HOST_H
+#define MOOT_CLI_HOST_H
+
+/* An engine inside the program's own loop: one poll over the engine's descriptor and the signals.
+ * With it, commands on one conversation at a time have neither threads nor locks. */
+#include <moot/engine.h>
+#include <moot/trace.h>
+#include <stdbool.h>
+
+struct cli_host_options {
+    struct moot_plan *plan;
+    const char *ca_file;    /* NULL: the system's authorities */
+    const char *trace_path; /* NULL: no trace */
+    bool trace_content;     /* messages and answers are recorded in it as well */
+};
+
+struct cli_host {
+    struct moot_engine *engine;
+    struct moot_trace *trace;
+    int signals;
+    unsigned interrupts; /* Ctrl-C and SIGTERM so far */
+    bool is_closed;
+};
+
+/* False: it was said why not, and nothing has to be stopped. */
+MOOT_NODISCARD bool cli_host_start(struct cli_host *host, const struct cli_host_options *options);
+
+/* Wait until something happens, and let the engine work on it. The second interrupt ends the
+ * program at once. */
+void cli_host_turn(struct cli_host *host);
+
+/* Close the engine and the trace. What the trace could not write is told on standard error. */
+void cli_host_stop(struct cli_host *host);
+
+#endif
