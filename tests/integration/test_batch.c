@@ -2,9 +2,10 @@
 #include "tests/support/test.h"
 
 #include <moot.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/emulator/thread.h"
@@ -25,8 +26,10 @@ struct fixture {
 };
 
 static const char *const names[] = {
-    "in.jsonl",      "out.jsonl",        "out.errors.jsonl", "out.calls.jsonl",
-    "out.moot.json", "out.summary.json", "out.batch.json",
+    "in.jsonl",           "out.jsonl",         "out.errors.jsonl",
+    "out.calls.jsonl",    "out.moot.json",     "out.summary.json",
+    "out.batch.json",     "out.moot.json.tmp", "out.summary.json.tmp",
+    "out.batch.json.tmp",
 };
 
 static char *path_of(struct fixture *f, const char *name)
@@ -102,19 +105,16 @@ static int set_up(void **state)
     return 0;
 }
 
-static void start(struct fixture *f)
+static void load_plan(struct fixture *f, const char *url)
 {
     char text[1024];
-    struct moot_emulator_thread_options provider = {.size = sizeof provider,
-                                                    .emulator = &f->emulator};
-    assert_int_equal(moot_emulator_thread_start(&provider, &f->provider, NULL), MOOT_OK);
     snprintf(text, sizeof text,
              "models:\n"
              "  oracle: {endpoint: model-a, instruction: Answer.}\n"
              "  judge: {endpoint: model-b, instruction: Judge.}\n"
              "configuration: {user_response_instruction: Better please.}\n"
              "providers: {default: {type: openai, base_url: \"%s/v1\", api_key: env:KEY}}\n",
-             moot_emulator_thread_url(f->provider));
+             url);
     struct moot_plan_options plan = {
         .size = sizeof plan, .path = "test.yaml", .text = moot__view_str(text)};
     assert_int_equal(setenv("KEY", "secret", 1), 0);
@@ -122,6 +122,19 @@ static void start(struct fixture *f)
     assert_string_equal(f->info.message, "");
     assert_int_equal(rc, MOOT_OK);
     f->options.plan = f->plan;
+}
+
+static const char *start_provider(struct fixture *f)
+{
+    struct moot_emulator_thread_options provider = {.size = sizeof provider,
+                                                    .emulator = &f->emulator};
+    assert_int_equal(moot_emulator_thread_start(&provider, &f->provider, NULL), MOOT_OK);
+    return moot_emulator_thread_url(f->provider);
+}
+
+static void start(struct fixture *f)
+{
+    load_plan(f, start_provider(f));
 }
 
 static int tear_down(void **state)
@@ -201,6 +214,70 @@ static void an_interrupted_run_goes_on(void **state)
     /* Only the calls that the second interrupt ended were made again. */
     assert_in_range(requests(f), 120, 124);
     assert_int_equal(count_of(f, "out.summary.json", "\"succeeded\":60"), 1);
+}
+
+/* Told by the child whenever rows have ended: so that it is killed at work, without a clock. */
+static void tell_parent(void *context, const struct moot_batch_progress *progress)
+{
+    const int *fd = context;
+    if (progress->rows_succeeded > 0 && write(*fd, "", 1) != 1)
+        _exit(1);
+}
+
+/* A process of its own that runs the batch with the provider whose URL comes through `url_fd`. */
+static void be_child(struct fixture *f, int url_fd, int told_fd)
+{
+    char url[128];
+    alarm(60); /* should the parent fail */
+    ssize_t len = read(url_fd, url, sizeof url - 1);
+    if (len <= 0)
+        _exit(1);
+    url[len] = '\0';
+    load_plan(f, url);
+    f->options.on_progress = tell_parent;
+    f->options.progress_context = &told_fd;
+    f->options.progress_interval_ns = MOOT_NS_PER_MS;
+    if (moot_batch_new(&f->options, &f->running, NULL) == MOOT_OK)
+        moot_batch_run(f->running, NULL);
+    _exit(0);
+}
+
+/* The child is forked before this process has threads, and may be killed at any instant. */
+static void a_killed_run_loses_and_repeats_nothing(void **state)
+{
+    enum { KILLS = 4, ROWS = 120, AT_ONCE = 4 };
+    struct fixture *f = *state;
+    int url[KILLS][2], told[KILLS][2];
+    pid_t children[KILLS];
+    write_rows(f, ROWS);
+    f->emulator.whole_ns = 5 * MOOT_NS_PER_MS;
+    f->options.concurrency = AT_ONCE;
+    for (unsigned i = 0; i < KILLS; i++) {
+        assert_int_equal(pipe(url[i]), 0);
+        assert_int_equal(pipe(told[i]), 0);
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0)
+            be_child(f, url[i][0], told[i][1]);
+        close(told[i][1]);
+    }
+    const char *address = start_provider(f);
+    for (unsigned i = 0; i < KILLS; i++) {
+        char byte;
+        assert_int_equal(write(url[i][1], address, strlen(address)), strlen(address));
+        for (unsigned told_count = 0; told_count <= 3 * i; told_count++)
+            if (read(told[i][0], &byte, 1) != 1)
+                break; /* it was faster */
+        kill(children[i], SIGKILL);
+        assert_int_equal(waitpid(children[i], NULL, 0), children[i]);
+        close(url[i][0]);
+        close(url[i][1]);
+        close(told[i][0]);
+    }
+    load_plan(f, address);
+    assert_int_equal(run(f), MOOT_BATCH_COMPLETE);
+    assert_each_once(f, ROWS);
+    assert_in_range(requests(f), 2 * ROWS, 2 * ROWS + KILLS * AT_ONCE);
 }
 
 static void bad_and_duplicate_rows_fail_alone(void **state)
@@ -301,6 +378,7 @@ static void wrong_options_and_files_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_killed_run_loses_and_repeats_nothing), /* first: it forks before there are threads */
         TEST(every_row_is_answered),
         TEST(an_interrupted_run_goes_on),
         TEST(bad_and_duplicate_rows_fail_alone),
