@@ -141,7 +141,9 @@ static void cut_concurrency(struct moot_limiter *limiter)
 {
     limiter->adapt.was_cut = true;
     limiter->adapt.round = 0;
-    if (!limiter->is_adaptive)
+    bool is_paced =
+        limiter->is_learning && atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]) != 0;
+    if (!limiter->is_adaptive || is_paced) /* one brake at a time */
         return;
     uint32_t limit = atomic_load(&limiter->in_flight_limit);
     limit = (uint32_t)((double)limit * CUT);
@@ -188,6 +190,7 @@ static void restore_rates(struct moot_limiter *limiter)
     for (unsigned i = 0; i < MOOT_METERS; i++)
         atomic_store(&limiter->rate_milli[i], limiter->adapt.kept_milli[i]);
     atomic_store(&limiter->in_flight_limit, limiter->adapt.kept_limit);
+    limiter->adapt.was_cut = false;
     if (limiter->adapt.kept_milli[MOOT_METER_REQUESTS] == 0)
         atomic_store(&limiter->arrival_ns[MOOT_METER_REQUESTS], 0);
 }
@@ -197,8 +200,10 @@ static bool is_futile(struct moot_limiter *limiter)
 {
     uint64_t answers = limiter->adapt.refused_since_cut + limiter->adapt.accepted_since_cut;
     double share = refused_share(limiter);
-    bool helped = answers < FUTILE_ANSWERS || share < NOISE_LEAST || share > NOISE_MOST;
-    if (limiter->adapt.last_cut_ns == 0 || helped) {
+    bool is_first = limiter->adapt.last_cut_ns == 0;
+    if (!is_first && answers < FUTILE_ANSWERS)
+        return false; /* too few to tell: they count for the next cut as well */
+    if (is_first || share < NOISE_LEAST || share > NOISE_MOST) {
         limiter->adapt.futile = 0;
         keep_rates(limiter);
     } else {
@@ -247,6 +252,13 @@ static void episode_open(struct moot_limiter *limiter, uint64_t now_ns)
     atomic_fetch_add(&limiter->cuts, 1);
 }
 
+/* Whether a probe was refused: then the wait is part of how long the provider took to let through
+ * what it did. A first probe that is accepted says that the pause was for nothing. */
+static bool needed_to_wait(const struct moot_limiter *limiter)
+{
+    return limiter->adapt.backoff_ns > BACKOFF_MIN_NS;
+}
+
 /* The requests that waited out a pause must not leave in one burst after it. */
 static void empty_bucket(struct moot_limiter *limiter, uint64_t now_ns)
 {
@@ -264,7 +276,7 @@ void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns)
     if (limiter->is_learning && !can_learn(limiter, now_ns))
         return;
     if (limiter->is_learning && (limiter->adapt.may_cut || !limiter->adapt.is_confirmed))
-        learn(limiter, now_ns);
+        learn(limiter, needed_to_wait(limiter) ? now_ns : limiter->adapt.opened_ns);
     empty_bucket(limiter, now_ns);
     limiter->adapt.started_ns = now_ns;
     limiter->adapt.mark_count = 0;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "engine/base/rng.h"
 #include "engine/gate.h"
 
 #define S  MOOT_NS_PER_S
@@ -260,7 +261,14 @@ static void a_long_hint_is_capped_and_never_stretches_the_cooldown(void **state)
 
 /* --- simulated providers --------------------------------------------------------------------- */
 
-enum quota_kind { FIXED_WINDOW, SLIDING_WINDOW, TOKEN_BUCKET, QUOTA_KINDS };
+enum quota_kind {
+    FIXED_WINDOW,
+    SLIDING_WINDOW,
+    TOKEN_BUCKET,
+    QUOTA_KINDS,
+    NOISE = QUOTA_KINDS, /* three of ten are refused, however fast or slow we are */
+    FIRST_REFUSED,       /* the very first, and never again */
+};
 
 struct provider {
     enum quota_kind kind;
@@ -270,6 +278,7 @@ struct provider {
     double level; /* bucket: ten a second, sixty at most */
     uint64_t level_at_ns;
     uint64_t accepted, refused;
+    struct moot_rng rng;
 };
 
 static bool provider_accepts(struct provider *p, uint64_t now_ns)
@@ -291,7 +300,13 @@ static bool provider_accepts(struct provider *p, uint64_t now_ns)
             p->next = (p->next + 1) % 600;
         }
         break;
-    default:
+    case NOISE:
+        ok = moot__rng_below(&p->rng, 10) >= 3;
+        break;
+    case FIRST_REFUSED:
+        ok = p->refused > 0;
+        break;
+    case TOKEN_BUCKET:
         p->level += (double)(now_ns - p->level_at_ns) / (double)S * 10;
         p->level = p->level > 60 ? 60 : p->level;
         p->level_at_ns = now_ns;
@@ -361,6 +376,7 @@ static struct sim *sim_new(enum quota_kind kind, uint64_t per_minute, uint64_t l
     assert_non_null(sim);
     sim->provider.kind = kind;
     sim->provider.level = 60;
+    moot__rng_init(&sim->provider.rng, 7);
     sim->latency_ns = latency_ns;
     sim->limiter = limiter_new(&(struct moot_limiter_options){.per_minute = {per_minute, 0, 0}});
     moot__list_init(&sim->answers);
@@ -420,6 +436,28 @@ static void an_unknown_quota_is_found(void **state)
         assert_true(refused * 100 <= accepted * 2);
         sim_free(sim);
     }
+}
+
+static void refusals_that_no_cut_helps_against_do_not_slow_us_down(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(NOISE, 0, 500 * MS);
+    sim_run(sim, 1, 120 * S);
+    uint64_t accepted = sim->provider.accepted;
+    sim_run(sim, 120 * S, 240 * S);
+    accepted = sim->provider.accepted - accepted;
+    print_message("noise: %.0f a second\n", (double)accepted / 120.0);
+    assert_true(accepted >= 120 * 100); /* spiralling cuts end at one a minute */
+    sim_free(sim);
+}
+
+static void one_early_refusal_teaches_no_rate(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(FIRST_REFUSED, 0, 500 * MS);
+    sim_run(sim, 1, 20 * S);
+    assert_true(sim->provider.accepted >= 20 * 20);
+    sim_free(sim);
 }
 
 /* --- threads --------------------------------------------------------------------------------- */
@@ -494,6 +532,8 @@ int main(void)
         cmocka_unit_test(a_long_hint_is_capped_and_never_stretches_the_cooldown),
         cmocka_unit_test(a_known_quota_is_used_and_never_overshot),
         cmocka_unit_test(an_unknown_quota_is_found),
+        cmocka_unit_test(refusals_that_no_cut_helps_against_do_not_slow_us_down),
+        cmocka_unit_test(one_early_refusal_teaches_no_rate),
         cmocka_unit_test(threads_share_one_quota),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
