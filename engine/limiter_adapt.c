@@ -51,6 +51,7 @@
 #define FUTILE_ANSWERS    8   /* fewer since the last cut say nothing about it */
 #define NOISE_LEAST       0.1 /* the share of refusals that is noise, and not a limit */
 #define NOISE_MOST        0.6
+#define NOISE_TOO_MUCH    0.75 /* above it we are not wanted, noise or not */
 #define NOISE_OVER        0.05 /* below it the noise is over */
 #define NOISE_ANSWERS     64
 #define ROUND_MIN         4
@@ -221,11 +222,13 @@ static bool is_futile(struct moot_limiter *limiter)
 static bool stay_noisy(struct moot_limiter *limiter)
 {
     uint64_t answers = limiter->adapt.refused_since_cut + limiter->adapt.accepted_since_cut;
-    if (!limiter->adapt.is_noisy || answers < NOISE_ANSWERS)
+    /* Refusals come sooner than answers: a window must be long against what is in flight. */
+    uint64_t enough = NOISE_ANSWERS + 4 * (uint64_t)atomic_load(&limiter->in_flight_limit);
+    if (!limiter->adapt.is_noisy || answers < enough)
         return limiter->adapt.is_noisy;
     double share = refused_share(limiter);
     count_from_here(limiter);
-    if (share < NOISE_OVER || share > NOISE_MOST) {
+    if (share < NOISE_OVER || share > NOISE_TOO_MUCH) {
         limiter->adapt.is_noisy = false;
         limiter->adapt.futile = 0;
     }
