@@ -3,6 +3,7 @@
 
 /* The program on top of the library's public API: what all commands share. */
 #include <moot/plan.h>
+#include <moot/trace.h>
 
 #include "args.h"
 
@@ -16,6 +17,13 @@ enum cli_exit {
 
 /* Load what -c names. False: it was said what is wrong with it. */
 MOOT_NODISCARD bool cli_plan_load(const struct cli_args *args, struct moot_plan **out);
+
+/* Open what --trace names; *out is NULL without it. False: it was said what is wrong. */
+MOOT_NODISCARD bool cli_trace_open(const struct cli_args *args, enum moot_trace_mode mode,
+                                   struct moot_trace **out);
+
+/* Close it, say what it lacks, return how many spans it got. NULL is allowed. */
+uint64_t cli_trace_close(struct moot_trace *trace);
 
 extern const struct cli_command cli_command_ask, cli_command_batch, cli_command_check,
     cli_command_demo, cli_command_mock;

@@ -124,8 +124,6 @@ static int run(const struct cli_args *args)
     struct moot_view question = {text, 0};
     struct cli_host_options options = {
         .ca_file = cli_args_text(args, CLI_CA),
-        .trace_path = cli_args_text(args, CLI_TRACE),
-        .trace_content = cli_args_flag(args, CLI_TRACE_CONTENT),
     };
     if (!cli_plan_load(args, &options.plan))
         return CLI_EXIT_USAGE;
@@ -137,9 +135,13 @@ static int run(const struct cli_args *args)
     };
     struct cli_host host;
     int code = CLI_EXIT_USAGE;
-    if (read_question(args, text, &question.len) && cli_host_start(&host, &options)) {
-        code = converse(&host, &ask, question);
-        cli_host_stop(&host);
+    if (read_question(args, text, &question.len) &&
+        cli_trace_open(args, MOOT_TRACE_REPLACE, &options.trace)) {
+        if (cli_host_start(&host, &options)) {
+            code = converse(&host, &ask, question);
+            cli_host_stop(&host);
+        }
+        cli_trace_close(options.trace);
     }
     moot_plan_unref(options.plan);
     return code;

@@ -1,7 +1,6 @@
 #include "host.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,31 +17,6 @@ static void on_log(void *context, enum moot_log_level level, struct moot_view me
         cli_error("%.*s", (int)message.len, message.ptr);
 }
 
-static bool open_trace(struct cli_host *host, const struct cli_host_options *cli)
-{
-    const char *path = cli->trace_path;
-    struct moot_trace_options options = {.size = sizeof options,
-                                         .path = path,
-                                         .mode = MOOT_TRACE_REPLACE,
-                                         .content = cli->trace_content};
-    struct moot_error_info info;
-    if (!path || moot_trace_open(&options, &host->trace, &info) == MOOT_OK)
-        return true;
-    cli_error_info(path, &info);
-    return false;
-}
-
-static void close_trace(struct cli_host *host)
-{
-    struct moot_trace_stats stats = {.size = sizeof stats};
-    if (!host->trace)
-        return;
-    moot_trace_close(host->trace, &stats);
-    if (stats.dropped)
-        cli_error("the trace lacks %" PRIu64 " spans: %s", stats.dropped,
-                  stats.error ? moot_error_text(stats.error) : "they came faster than the disk");
-}
-
 static bool open_engine(struct cli_host *host, const struct cli_host_options *options)
 {
     struct moot_error_info info;
@@ -51,7 +25,7 @@ static bool open_engine(struct cli_host *host, const struct cli_host_options *op
         .plan = options->plan,
         .mode = MOOT_ENGINE_EMBEDDED,
         .ca_file = options->ca_file,
-        .trace = host->trace,
+        .trace = options->trace,
         .log = on_log,
     };
     if (moot_engine_new(&engine, &host->engine, &info) == MOOT_OK)
@@ -67,11 +41,8 @@ bool cli_host_start(struct cli_host *host, const struct cli_host_options *option
         cli_error("no descriptor is left: %s", strerror(errno));
         return false;
     }
-    if (open_trace(host, options)) {
-        if (open_engine(host, options))
-            return true;
-        close_trace(host);
-    }
+    if (open_engine(host, options))
+        return true;
     cli_signals_close(host->signals);
     return false;
 }
@@ -100,6 +71,5 @@ void cli_host_stop(struct cli_host *host)
     moot_engine_close(host->engine, on_closed, host);
     while (!host->is_closed)
         cli_host_turn(host);
-    close_trace(host);
     cli_signals_close(host->signals);
 }

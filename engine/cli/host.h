@@ -9,14 +9,12 @@
 
 struct cli_host_options {
     struct moot_plan *plan;
-    const char *ca_file;    /* NULL: the system's authorities */
-    const char *trace_path; /* NULL: no trace */
-    bool trace_content;     /* messages and answers are recorded in it as well */
+    const char *ca_file;      /* NULL: the system's authorities */
+    struct moot_trace *trace; /* NULL: none; must outlive the host */
 };
 
 struct cli_host {
     struct moot_engine *engine;
-    struct moot_trace *trace;
     int signals;
     unsigned interrupts; /* Ctrl-C and SIGTERM so far */
     bool is_closed;
@@ -29,7 +27,7 @@ MOOT_NODISCARD bool cli_host_start(struct cli_host *host, const struct cli_host_
  * program at once. */
 void cli_host_turn(struct cli_host *host);
 
-/* Close the engine and the trace. What the trace could not write is told on standard error. */
+/* Close the engine. */
 void cli_host_stop(struct cli_host *host);
 
 #endif

@@ -10,6 +10,7 @@
 
 static const struct cli_command *const commands[] = {
     &cli_command_ask,
+    &cli_command_batch,
     &cli_command_check,
     &cli_command_mock,
 };

@@ -24,8 +24,6 @@ enum cli_kind {
     X(CONFIG, "config", 'c', CLI_KIND_TEXT, 0, "FILE",                                             \
       "the configuration: YAML or JSON, an MLmodel file, or a folder that holds one")              \
     X(OUTPUT, "output", 'o', CLI_KIND_TEXT, 0, "FILE", "where results go; - is standard output")   \
-    X(PROVIDER, "provider", 0, CLI_KIND_TEXT, 0, "NAME",                                           \
-      "run a Batch API file without -c: its own models and parameters, at this provider")          \
     X(STREAM, "stream", 0, CLI_KIND_FLAG, 0, 0,                                                    \
       "ask the providers to stream; answers are the same")                                         \
     X(CONCURRENCY, "concurrency", 0, CLI_KIND_COUNT_OR_AUTO, 0, "N|auto",                          \
@@ -45,6 +43,8 @@ enum cli_kind {
     X(RETRY_FAILED, "retry-failed", 0, CLI_KIND_FLAG, 0, 0,                                        \
       "ask the rows again that failed before")                                                     \
     X(FRESH, "fresh", 0, CLI_KIND_FLAG, 0, 0, "start over; the old results are renamed, not lost") \
+    X(ALLOW_CHANGES, "allow-changes", 0, CLI_KIND_FLAG, 0, 0,                                      \
+      "go on although the input or the configuration is not what it was")                          \
     X(TRACE, "trace", 0, CLI_KIND_TEXT, 0, "FILE", "write every span as a line of JSON")           \
     X(TRACE_CONTENT, "trace-content", 0, CLI_KIND_FLAG, 0, 0,                                      \
       "with --trace: record messages and answers in it as well")                                   \

@@ -70,6 +70,10 @@ struct moot_batch_options {
     uint64_t progress_interval_ns; /* 0: one second */
 };
 
+/* Options as the plan's `batch` section has them, and defaults for the rest; what the caller sets
+ * afterwards wins. The plan is borrowed until moot_batch_new. Any thread. */
+MOOT_API void moot_batch_options_init(struct moot_batch_options *options, struct moot_plan *plan);
+
 /* Check the options and copy them. MOOT_EINVAL, MOOT_ENOMEM, MOOT_EIO (no pipe). Any thread. */
 MOOT_API MOOT_NODISCARD int moot_batch_new(const struct moot_batch_options *options,
                                            struct moot_batch **out, struct moot_error_info *info);

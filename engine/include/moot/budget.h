@@ -8,6 +8,7 @@
 #include <moot/error.h>
 #include <moot/plan.h>
 #include <moot/version.h>
+#include <moot/view.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,6 +22,20 @@ struct moot_budget;
 /* Make a budget for the providers of `plan`. MOOT_ENOMEM. Any thread. */
 MOOT_API MOOT_NODISCARD int moot_budget_new(const struct moot_allocator *allocator,
                                             struct moot_plan *plan, struct moot_budget **out);
+
+/* What stands over a provider's quota in the plan; 0 leaves the plan's. */
+struct moot_quota {
+    struct moot_view provider;
+    uint64_t requests_per_minute, input_tokens_per_minute, output_tokens_per_minute;
+};
+
+/* The same with quotas of the caller's. MOOT_ENOTFOUND if the plan has no provider of a name;
+ * MOOT_ELIMIT for more than 64 quotas; MOOT_ENOMEM. Any thread. */
+MOOT_API MOOT_NODISCARD int moot_budget_new_with(const struct moot_allocator *allocator,
+                                                 struct moot_plan *plan,
+                                                 const struct moot_quota *quotas,
+                                                 size_t quota_count, struct moot_budget **out);
+
 MOOT_API struct moot_budget *moot_budget_ref(struct moot_budget *budget);
 MOOT_API void moot_budget_unref(struct moot_budget *budget); /* NULL is allowed */
 
