@@ -22,6 +22,9 @@
 
 enum { IDLE, CONNECTING, SENDING, HEAD, BODY, ENDED, STATES };
 
+/* What a usual head needs. A buffer that does not grow leaves no copy of a credential behind. */
+enum { REQUEST_HEAD_BYTES = 2048 };
+
 #define FAILS_TO MOOT_SM_TO(ENDED)
 
 static const struct moot_sm_state call_states[STATES] = {
@@ -51,8 +54,6 @@ static void end(struct moot_call *call)
     moot__sm_move(&call->sm, ENDED);
     moot__timer_stop(call->transport, &call->timer);
     call->times.ended_ns = moot__now_ns(call->transport);
-    moot__inflate_free(call->inflate);
-    call->inflate = NULL;
     if (call->out.data)
         moot__wipe(call->out.data, call->out.cap); /* it held the credential */
     moot__buf_deinit(&call->out);
@@ -85,7 +86,9 @@ static enum moot_phase phase_of(const struct moot_call *call)
 
 static void fail(struct moot_call *call, int code, const char *why)
 {
-    moot__fail(&call->error, code, phase_of(call), "%s", why ? why : moot_error_text(code));
+    struct moot_error_info error; /* `why` may be the present error's message */
+    moot__fail(&error, code, phase_of(call), "%s", why ? why : moot_error_text(code));
+    call->error = error;
     call->error.http_status = call->status;
     call->error.possible_duplicate = call->sent && call->status == 0;
     drop_connection(call);
@@ -113,7 +116,9 @@ static int write_headers(struct moot_buf *out, const struct moot_call_request *r
 
 static int write_request(struct moot_buf *out, const struct moot_call_request *request)
 {
-    int rc = moot__http1_write_request_line(out, request->method, request->target);
+    int rc = moot__buf_reserve(out, REQUEST_HEAD_BYTES + request->body.len);
+    if (!rc)
+        rc = moot__http1_write_request_line(out, request->method, request->target);
     if (!rc)
         rc = write_headers(out, request);
     if (!rc)
@@ -140,12 +145,14 @@ static uint64_t next_deadline(const struct moot_call *call, const char **what)
         phase = from(call->times.started_ns, d->connect_ns);
         if (phase < total)
             *what = "no connection within the time allowed for connecting";
+    } else if (call->paused) {
+        return total; /* nobody is listening */
     } else if (call->sm.current == SENDING || call->sm.current == HEAD) {
         uint64_t since = call->times.sent_ns ? call->times.sent_ns : call->times.connected_ns;
-        phase = from(since, d->first_byte_ns);
+        phase = from(since > call->resumed_ns ? since : call->resumed_ns, d->first_byte_ns);
         if (phase < total)
-            *what = "no first byte of the answer within the time allowed for it";
-    } else if (call->sm.current == BODY && !call->paused) {
+            *what = "no answer began within the time allowed for its first byte";
+    } else if (call->sm.current == BODY) {
         phase = from(call->last_read_ns, d->idle_ns);
         if (phase < total)
             *what = "the answer stalled longer than the idle time allowed";
@@ -179,7 +186,7 @@ static void on_timer(struct moot_timer *timer)
 static void want(struct moot_call *call)
 {
     unsigned interest = call->paused ? 0 : MOOT_READABLE;
-    if (call->sm.current == SENDING)
+    if (call->sm.current == SENDING && !call->send_error)
         interest |= MOOT_WRITABLE;
     moot__stream_want(call->connection->stream, interest);
 }
@@ -201,6 +208,14 @@ static bool try_again_elsewhere(struct moot_call *call)
     return true;
 }
 
+/* The peer reads no more. It may have said why first: the reads that follow find its answer, or the
+ * end. */
+static void stop_sending(struct moot_call *call, int error)
+{
+    call->send_error = error;
+    want(call);
+}
+
 static void send_some(struct moot_call *call)
 {
     while (call->out_sent < call->out.len) {
@@ -212,7 +227,7 @@ static void send_some(struct moot_call *call)
         }
         if (n < 0) {
             if (!try_again_elsewhere(call))
-                fail(call, (int)n, "the connection broke while the request was being sent");
+                stop_sending(call, (int)n);
             return;
         }
         call->out_sent += (size_t)n;
@@ -279,7 +294,7 @@ static int on_head(void *context, const struct moot_http1_head *head)
     call->connection->keep_alive = head->keep_alive;
     call->connection->eof_delimited = head->eof_delimited;
     struct moot_view encoding = moot__http1_header(head, "content-encoding");
-    if (encoding.len && !moot__view_eq_nocase(encoding, MOOT_VIEW("identity"))) {
+    if (head->has_body && encoding.len && !moot__view_eq_nocase(encoding, MOOT_VIEW("identity"))) {
         if (!call->accept_gzip || !moot__view_eq_nocase(encoding, MOOT_VIEW("gzip")))
             return MOOT_EENCODING;
         call->inflate =
@@ -287,9 +302,13 @@ static int on_head(void *context, const struct moot_http1_head *head)
         if (!call->inflate)
             return MOOT_ENOMEM;
     }
-    if (call->sm.current == SENDING)
-        call->connection->keep_alive = false; /* an early answer: the rest is never sent */
+    bool is_early = call->sm.current == SENDING;
     moot__sm_move(&call->sm, BODY);
+    if (is_early) {
+        call->connection->keep_alive = false; /* the rest is never sent */
+        want(call);
+    }
+    arm_timer(call);
     return call->on_head ? call->on_head(call, head) : 0;
 }
 
@@ -385,6 +404,10 @@ static void read_some(struct moot_call *call)
         return;
     uint64_t now = moot__now_ns(call->transport);
     call->last_read_ns = now;
+    if (n <= 0 && call->send_error && call->status == 0) {
+        fail(call, call->send_error, "the connection broke while the request was being sent");
+        return;
+    }
     if (n < 0) {
         fail(call, (int)n, "the connection broke before the answer was complete");
         return;
@@ -393,19 +416,14 @@ static void read_some(struct moot_call *call)
         on_end_of_stream(call);
         return;
     }
-    if (!call->times.first_byte_ns) {
+    if (!call->times.first_byte_ns)
         call->times.first_byte_ns = now;
-        parse(call, call->pool->scratch, (size_t)n);
-        if (call->sm.current == BODY)
-            arm_timer(call);
-        return;
-    }
     parse(call, call->pool->scratch, (size_t)n);
 }
 
 void moot__call_on_ready(struct moot_call *call, unsigned ready)
 {
-    if (ready & MOOT_WRITABLE && call->sm.current == SENDING)
+    if (ready & MOOT_WRITABLE && call->sm.current == SENDING && !call->send_error)
         send_some(call);
     bool connected =
         call->sm.current == SENDING || call->sm.current == HEAD || call->sm.current == BODY;
@@ -420,6 +438,8 @@ static void on_done_task(struct moot_task *task)
     struct moot_call *call = moot__container_of(task, struct moot_call, done_task);
     assert(call->sm.current == ENDED);
     moot__sm_move(&call->sm, IDLE);
+    moot__inflate_free(call->inflate); /* not earlier: it may have been below us on the stack */
+    call->inflate = NULL;
     call->on_done(call); /* the owner may have freed or restarted it: touch nothing */
 }
 
@@ -433,14 +453,14 @@ static void prepare(struct moot_call *call, struct moot_pool *pool,
     call->connection = NULL;
     call->error = (struct moot_error_info){0};
     call->status = 0;
-    call->reject_code = 0;
+    call->reject_code = call->send_error = 0;
     call->sent = call->paused = call->tried_elsewhere = false;
     call->inflate = NULL;
     call->accept_gzip = request->accept_gzip;
     call->times = (struct moot_call_times){.started_ns = moot__now_ns(pool->transport)};
     call->out_sent = 0;
     call->deadlines = request->deadlines;
-    call->last_read_ns = 0;
+    call->last_read_ns = call->resumed_ns = 0;
     call->body_bytes = 0;
     call->body_bytes_max =
         request->body_bytes_max ? request->body_bytes_max : MOOT_LIMIT_HTTP_BODY_BYTES;
@@ -480,8 +500,10 @@ void moot__call_reject(struct moot_call *call, int code, const char *message)
 
 void moot__call_drain(struct moot_call *call, uint64_t span_ns)
 {
-    uint64_t elapsed = moot__now_ns(call->transport) - call->times.started_ns;
-    call->deadlines.total_ns = moot__ns_add(elapsed, span_ns);
+    uint64_t elapsed_ns = moot__now_ns(call->transport) - call->times.started_ns;
+    uint64_t total_ns = moot__ns_add(elapsed_ns, span_ns);
+    if (call->deadlines.total_ns == 0 || total_ns < call->deadlines.total_ns)
+        call->deadlines.total_ns = total_ns;
     if (call->sm.current != ENDED)
         arm_timer(call);
 }
@@ -509,7 +531,7 @@ void moot__call_resume(struct moot_call *call)
     call->paused = false;
     if (!moot__call_is_under_way(call))
         return;
-    call->last_read_ns = moot__now_ns(call->transport);
+    call->last_read_ns = call->resumed_ns = moot__now_ns(call->transport);
     if (call->connection && call->sm.current != CONNECTING && call->sm.current != ENDED) {
         want(call);
         arm_timer(call);

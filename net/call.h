@@ -21,7 +21,7 @@ struct moot_call_header {
 
 struct moot_call_deadlines {
     uint64_t connect_ns;    /* look-up, connection, proxy and handshake together */
-    uint64_t first_byte_ns; /* from the request's last byte to the response's first */
+    uint64_t first_byte_ns; /* sending; then from the request's last byte to the response's head */
     uint64_t idle_ns;       /* between two reads of the body */
     uint64_t total_ns;      /* all of it */
 };
@@ -68,12 +68,13 @@ struct moot_call {
     struct moot_buf out; /* the request's bytes not yet sent */
     size_t out_sent;
     struct moot_call_deadlines deadlines;
-    uint64_t last_read_ns;
+    uint64_t last_read_ns, resumed_ns;
     size_t body_bytes, body_bytes_max;
     struct moot_inflate *inflate; /* while a compressed body comes in */
     bool accept_gzip, paused;
     bool tried_elsewhere; /* a stale idle connection was replaced once */
     int reject_code;
+    int send_error; /* the request could not be sent to its end; an answer may still come */
     struct moot_timer timer;
     struct moot_task done_task;
 };
@@ -83,7 +84,7 @@ struct moot_call {
 MOOT_NODISCARD int moot__call_start(struct moot_call *call, struct moot_pool *pool,
                                     const struct moot_call_request *request);
 
-/* What matters has come: whatever is left must end within `span_ns` from now. */
+/* What matters has come: whatever is left must end within `span_ns` from now, or sooner. */
 void moot__call_drain(struct moot_call *call, uint64_t span_ns);
 
 /* End it with MOOT_ECANCELED, unless it ended already. The connection is closed. Idempotent. */
@@ -93,7 +94,8 @@ void moot__call_cancel(struct moot_call *call);
  */
 void moot__call_reject(struct moot_call *call, int code, const char *message);
 
-/* Stop and go on reading from the socket. Idempotent. */
+/* Stop and go on reading from the socket. While paused only the total deadline counts. Idempotent.
+ */
 void moot__call_pause(struct moot_call *call);
 void moot__call_resume(struct moot_call *call);
 

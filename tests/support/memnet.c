@@ -15,6 +15,7 @@ struct mem_stream {
     char *data; /* what the peer wrote */
     size_t len, cap;
     bool fin, reset;
+    bool connecting, refused; /* a client's, without a server's end */
 };
 
 static struct memnet *net_of(struct moot_transport *transport)
@@ -242,6 +243,45 @@ static void do_unlisten(struct moot_transport *transport, struct moot_acceptor *
         net_of(transport)->acceptor = NULL;
 }
 
+static int resolve_start(struct moot_transport *transport, struct moot_resolve *resolve)
+{
+    struct memnet *net = net_of(transport);
+    for (size_t i = 0; i < MEMNET_LOOKUPS_MAX; i++) {
+        if (!net->lookups[i]) {
+            net->lookups[i] = resolve;
+            resolve->internal = &net->lookups[i];
+            return MOOT_OK;
+        }
+    }
+    return MOOT_EDNS;
+}
+
+static void resolve_cancel(struct moot_transport *transport, struct moot_resolve *resolve)
+{
+    (void)transport;
+    if (resolve->internal)
+        *(struct moot_resolve **)resolve->internal = NULL;
+    resolve->internal = NULL;
+}
+
+static int connect_result(struct moot_stream *stream, char *detail, size_t size)
+{
+    struct mem_stream *mem = mem_of(stream);
+    moot__view_copy(mem->refused ? MOOT_VIEW("refused by the test") : MOOT_VIEW(""), detail, size);
+    return mem->refused ? MOOT_ECONNECT : mem->connecting ? MOOT_EAGAIN : MOOT_OK;
+}
+
+static int connect_nowhere(struct memnet *net, struct moot_stream **out)
+{
+    struct mem_stream *mem = mem_new(net);
+    if (!mem)
+        return MOOT_ENOMEM;
+    mem->connecting = net->hold_connects;
+    mem->refused = !net->hold_connects;
+    *out = &mem->stream;
+    return MOOT_OK;
+}
+
 /* Connects at once; the test calls it from its own stack, so on_accept is not nested. */
 static int do_connect(struct moot_transport *transport, const struct moot_address *address,
                       struct moot_stream **out)
@@ -249,6 +289,9 @@ static int do_connect(struct moot_transport *transport, const struct moot_addres
     (void)address;
     struct memnet *net = net_of(transport);
     struct moot_stream *server;
+    *out = NULL;
+    if (net->hold_connects || net->refuse_connects)
+        return connect_nowhere(net, out);
     if (!net->acceptor)
         return MOOT_ECONNECT;
     if (!memnet_pair(net, out, &server))
@@ -269,7 +312,10 @@ static const struct moot_transport_ops ops = {
     .hold = hold,
     .let_go = let_go,
     .work_submit = work_submit,
+    .resolve = resolve_start,
+    .resolve_cancel = resolve_cancel,
     .connect = do_connect,
+    .connect_result = connect_result,
     .listen = do_listen,
     .unlisten = do_unlisten,
 };
@@ -291,6 +337,8 @@ void memnet_deinit(struct memnet *net)
     assert_int_equal(net->streams_open, 0);
     assert_true(moot__timers_next_ns(&net->timers) == MOOT_NEVER_NS);
     assert_int_equal(net->held, 0);
+    for (size_t i = 0; i < MEMNET_LOOKUPS_MAX; i++)
+        assert_null(net->lookups[i]);
 }
 
 /* --- turning --------------------------------------------------------------------------------- */
@@ -298,6 +346,8 @@ void memnet_deinit(struct memnet *net)
 static unsigned readiness(const struct mem_stream *mem)
 {
     unsigned ready = 0;
+    if (mem->connecting)
+        return 0;
     if (mem->len > 0 || mem->fin || mem->reset)
         ready |= MOOT_READABLE;
     if (mem->reset || !mem->peer || room(mem->peer) > 0)
@@ -342,6 +392,24 @@ static bool run_works(struct memnet *net)
     return true;
 }
 
+static bool run_lookups(struct memnet *net)
+{
+    bool any = false;
+    for (size_t i = 0; i < MEMNET_LOOKUPS_MAX; i++) {
+        struct moot_resolve *resolve = net->lookups[i];
+        if (!resolve || net->hold_lookups)
+            continue;
+        net->lookups[i] = NULL;
+        resolve->internal = NULL;
+        resolve->status = MOOT_OK;
+        resolve->count = 1;
+        resolve->addresses[0] = (struct moot_address){.bytes = {127, 0, 0, 1}};
+        resolve->on_done(resolve);
+        any = true;
+    }
+    return any;
+}
+
 static bool run_streams(struct memnet *net)
 {
     struct mem_stream *mem;
@@ -371,6 +439,7 @@ static bool turn(struct memnet *net)
     net->now_ns += MOOT_NS_PER_US;
     bool any = run_tasks(net);
     any |= run_works(net);
+    any |= run_lookups(net);
     any |= run_streams(net);
     any |= run_timers(net);
     return any;

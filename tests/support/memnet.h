@@ -2,13 +2,16 @@
 #define MOOT_TEST_MEMNET_H
 
 /* A transport in memory: connected pairs of streams with short reads and writes at will, virtual
- * time, tasks, and work that runs on the same thread when the test lets it. No names. */
+ * time, tasks, work that runs on the same thread when the test lets it, and names, all of them
+ * 127.0.0.1. */
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/base/rng.h"
 #include "net/timers.h"
 #include "net/transport.h"
+
+enum { MEMNET_LOOKUPS_MAX = 8 };
 
 struct memnet {
     struct moot_transport transport;
@@ -18,9 +21,13 @@ struct memnet {
     struct moot_rng rng;
     uint64_t now_ns;
     unsigned turn;
-    size_t chunk_max; /* bytes moved by one read or write: 1..chunk_max; 0: all */
-    size_t pipe_max;  /* bytes in flight one way; 0: 64 KiB */
-    bool hold_work;   /* work stays queued */
+    size_t chunk_max;     /* bytes moved by one read or write: 1..chunk_max; 0: all */
+    size_t pipe_max;      /* bytes in flight one way; 0: 64 KiB */
+    bool hold_work;       /* work stays queued */
+    bool hold_lookups;    /* names stay unanswered */
+    bool hold_connects;   /* connections stay unanswered; the server does not see them */
+    bool refuse_connects; /* connections are refused */
+    struct moot_resolve *lookups[MEMNET_LOOKUPS_MAX];
     unsigned works_done, reads, writes, streams_open, held;
 };
 
