@@ -21,7 +21,7 @@ enum { DIALLING, PROXYING, SHAKING, READY, CLOSED, STATES };
 static const struct moot_sm_state connection_states[STATES] = {
     [DIALLING] = {"dialling", MOOT_SM_TO(PROXYING) | MOOT_SM_TO(SHAKING) | MOOT_SM_TO(READY) |
                                   MOOT_SM_TO(CLOSED)},
-    [PROXYING] = {"proxying", MOOT_SM_TO(SHAKING) | MOOT_SM_TO(CLOSED)},
+    [PROXYING] = {"proxying", MOOT_SM_TO(SHAKING) | MOOT_SM_TO(READY) | MOOT_SM_TO(CLOSED)},
     [SHAKING] = {"shaking", MOOT_SM_TO(READY) | MOOT_SM_TO(CLOSED)},
     [READY] = {"ready", MOOT_SM_TO(CLOSED)},
     [CLOSED] = {"closed", 0},
@@ -46,6 +46,8 @@ struct moot_origin {
 static int compose_key(struct moot_buf *key, const struct moot_origin_spec *spec)
 {
     int rc = moot__buf_append_str(key, spec->url.scheme == MOOT_URL_HTTPS ? "https|" : "http|");
+    if (!rc && spec->allow_link_local)
+        rc = moot__buf_append_str(key, "local|");
     if (!rc)
         rc = moot__url_append_authority(key, &spec->url);
     if (!rc)
@@ -88,8 +90,9 @@ static int copy_urls(struct moot_origin *origin, const struct moot_origin_spec *
     origin->has_proxy = proxy_len > 0;
     if (!origin->has_proxy)
         return MOOT_OK;
-    return moot__url_parse(moot__view(origin->text + host_len, proxy_len), MOOT_URL_ALLOW_USERINFO,
-                           &origin->proxy, NULL);
+    int rc = moot__url_parse(moot__view(origin->text + host_len, proxy_len),
+                             MOOT_URL_ALLOW_USERINFO, &origin->proxy, NULL);
+    return !rc && origin->proxy.scheme != MOOT_URL_HTTP ? MOOT_EINVAL : rc; /* no TLS to proxies */
 }
 
 static int new_origin(struct moot_pool *pool, const struct moot_origin_spec *spec,
@@ -215,8 +218,10 @@ static void fail(struct moot_connection *connection, int status, enum moot_phase
                  const char *detail)
 {
     struct moot_call *call = connection->call;
-    char text[256];
-    snprintf(text, sizeof text, "%s", detail ? detail : "");
+    bool is_proxy = connection->origin->has_proxy && !connection->stream;
+    char text[320];
+    snprintf(text, sizeof text, "%s%s", is_proxy && phase != MOOT_PHASE_TLS ? "the proxy: " : "",
+             detail ? detail : "");
     connection->call = NULL;
     close_connection(connection);
     moot__call_on_connected(call, status, phase, text);
@@ -343,6 +348,14 @@ static int start_connection(struct moot_origin *origin, struct moot_call *call,
 
 /* ---- Taking and giving back ---- */
 
+/* Since the loop last looked the peer may have closed, or said something that would be taken for
+ * the answer to the next request. */
+static bool is_silent(const struct moot_connection *connection)
+{
+    char byte;
+    return moot__stream_read(connection->stream, &byte, 1) == MOOT_EAGAIN;
+}
+
 int moot__pool_take(struct moot_origin *origin, struct moot_call *call,
                     struct moot_connection **out)
 {
@@ -350,7 +363,7 @@ int moot__pool_take(struct moot_origin *origin, struct moot_call *call,
     while (!moot__list_is_empty(&origin->idle)) {
         struct moot_connection *connection =
             moot__list_entry(origin->idle.next, struct moot_connection, node);
-        if (now - connection->idle_since_ns > IDLE_NS_MAX) {
+        if (now - connection->idle_since_ns > IDLE_NS_MAX || !is_silent(connection)) {
             drop_idle(connection);
             continue;
         }

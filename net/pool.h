@@ -41,7 +41,7 @@ MOOT_NODISCARD int moot__pool_init(struct moot_pool *pool, struct moot_transport
 void moot__pool_deinit(struct moot_pool *pool);
 
 /* The origin of a spec, made at first sight, alive until the pool ends. MOOT_ENOMEM, MOOT_EINVAL (a
- * proxy URL that is none). */
+ * proxy URL that is none, or not http://). */
 MOOT_NODISCARD int moot__pool_origin(struct moot_pool *pool, const struct moot_origin_spec *spec,
                                      struct moot_origin **out);
 const struct moot_url *moot__origin_url(const struct moot_origin *origin);

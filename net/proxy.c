@@ -1,5 +1,6 @@
 #include "proxy.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -176,6 +177,22 @@ static int on_complete(void *context)
     return 0;
 }
 
+/* The detail, which never quotes the proxy's user or password. True, for the caller to return. */
+MOOT_PRINTF(3, 4)
+static bool refuse(struct moot_proxy_connect *op, int *status, const char *format, ...)
+{
+    int n =
+        snprintf(op->detail, sizeof op->detail, "the proxy %.*s:%u ",
+                 (int)(op->host.len < 128 ? op->host.len : 128), op->host.ptr, (unsigned)op->port);
+    assert(n > 0 && (size_t)n < sizeof op->detail);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(op->detail + n, sizeof op->detail - (size_t)n, format, args);
+    va_end(args);
+    *status = MOOT_EPROXY;
+    return true;
+}
+
 static bool send_some(struct moot_proxy_connect *op, int *status)
 {
     while (op->out_sent < op->out.len) {
@@ -183,10 +200,8 @@ static bool send_some(struct moot_proxy_connect *op, int *status)
             moot__stream_write(op->stream, op->out.data + op->out_sent, op->out.len - op->out_sent);
         if (n == MOOT_EAGAIN)
             return false;
-        if (n < 0) {
-            *status = (int)n;
-            return true;
-        }
+        if (n < 0)
+            return refuse(op, status, "broke the connection before CONNECT was sent");
         op->out_sent += (size_t)n;
     }
     return false;
@@ -200,27 +215,21 @@ static bool read_some(struct moot_proxy_connect *op, int *status)
     ptrdiff_t n = moot__stream_read(op->stream, data, sizeof data);
     if (n == MOOT_EAGAIN)
         return false;
+    if (n <= 0)
+        return refuse(op, status, "closed the connection instead of answering CONNECT");
     size_t consumed = 0;
-    int rc = n <= 0 ? (n == 0 ? MOOT_ERESET : (int)n)
-                    : moot__http1_feed(op->parser, data, (size_t)n, &consumed);
-    if (rc) {
-        snprintf(op->detail, sizeof op->detail, "the proxy's answer to CONNECT could not be read");
-        *status = rc == MOOT_ERESET ? MOOT_EPROXY : rc;
-        return true;
-    }
-    if (op->http_status && (op->http_status < 200 || op->http_status > 299)) {
-        snprintf(op->detail, sizeof op->detail, "the proxy answered CONNECT with status %d%s",
-                 op->http_status,
-                 op->http_status == 407 ? ": put user:password into the proxy's URL" : "");
-        *status = MOOT_EPROXY;
-        return true;
-    }
+    int rc = moot__http1_feed(op->parser, data, (size_t)n, &consumed);
+    if (op->http_status == 407)
+        return refuse(op, status,
+                      "answered CONNECT with status 407: put user:password@ into its URL");
+    if (op->http_status && (op->http_status < 200 || op->http_status > 299))
+        return refuse(op, status, "answered CONNECT with status %d", op->http_status);
+    if (rc)
+        return refuse(op, status, "answered CONNECT with something that is not HTTP");
     if (!op->complete)
         return false;
-    bool surplus = consumed < (size_t)n;
-    if (surplus)
-        snprintf(op->detail, sizeof op->detail, "the proxy sent bytes before the handshake");
-    *status = surplus ? MOOT_EPROXY : MOOT_OK;
+    if (consumed < (size_t)n)
+        return refuse(op, status, "sent bytes before the handshake");
     return true;
 }
 
@@ -250,6 +259,8 @@ int moot__proxy_connect_start(struct moot_proxy_connect *op, const struct moot_a
     op->http_status = 0;
     op->complete = false;
     op->stream = stream;
+    op->host = proxy->host;
+    op->port = proxy->port;
     moot__buf_init(&op->out, allocator, CONNECT_BYTES_MAX);
     static const struct moot_http1_callbacks callbacks = {.on_head = on_head,
                                                           .on_complete = on_complete};

@@ -15,13 +15,15 @@
 bool moot__proxy_is_excepted(struct moot_view no_proxy, struct moot_view host, uint16_t port);
 
 /* One CONNECT. Embedded in its owner; on_done comes once, from the loop, unless cancelled, with
- * MOOT_OK, MOOT_EPROXY (refused: the detail names the proxy's status), MOOT_EPROTO, MOOT_ERESET. */
+ * MOOT_OK or MOOT_EPROXY: the detail names the proxy, and what it said. */
 struct moot_proxy_connect {
     void (*on_done)(struct moot_proxy_connect *op);
     int status;
-    char detail[128];
+    char detail[256];
 
     struct moot_stream *stream;
+    struct moot_view host; /* the proxy's, for the detail */
+    uint16_t port;
     struct moot_http1_parser *parser;
     struct moot_buf out;
     size_t out_sent;
@@ -30,7 +32,8 @@ struct moot_proxy_connect {
 };
 
 /* Ask the proxy behind `stream` for `host`:`port`. The stream stays the caller's; its on_ready and
- * owner are used until done. `proxy` gives the credential, if any. MOOT_ENOMEM, MOOT_EINVAL. */
+ * owner are used until done. `proxy` gives the credential, if any, and outlives the exchange.
+ * MOOT_ENOMEM, MOOT_EINVAL. */
 MOOT_NODISCARD int moot__proxy_connect_start(struct moot_proxy_connect *op,
                                              const struct moot_allocator *allocator,
                                              struct moot_stream *stream,
