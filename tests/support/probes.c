@@ -62,5 +62,5 @@ void test_work(struct test_worker *worker, struct test_loop *test)
     *worker = (struct test_worker){.work = {.run = work_run, .done = work_done}};
     struct moot_transport *transport = test->transport;
     assert_int_equal(transport->ops->work_submit(transport, &worker->work), MOOT_OK);
-    assert_int_equal(worker->runs + worker->done, 0);
+    assert_int_equal(worker->done, 0); /* it may be running already */
 }
