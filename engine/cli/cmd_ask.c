@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "host.h"
+#include "signals.h"
 #include "speaker.h"
 
 enum { QUESTION_BYTES = 1 << 20 };
@@ -118,6 +119,21 @@ static int converse(struct cli_host *host, struct ask *ask, struct moot_view que
     return ask->code;
 }
 
+static int with_signals(const struct cli_args *args, struct cli_host_options *options,
+                        struct ask *ask, struct moot_view question)
+{
+    struct cli_host host;
+    int code = CLI_EXIT_USAGE;
+    if (!cli_trace_open(args, MOOT_TRACE_REPLACE, &options->trace))
+        return code;
+    if (cli_host_start(&host, options)) {
+        code = converse(&host, ask, question);
+        cli_host_stop(&host);
+    }
+    cli_trace_close(options->trace);
+    return code;
+}
+
 static int run(const struct cli_args *args)
 {
     char text[QUESTION_BYTES];
@@ -133,15 +149,10 @@ static int run(const struct cli_args *args)
                     .show_all = cli_args_flag(args, CLI_SHOW_ALL),
                     .is_quiet = cli_args_flag(args, CLI_JSON)},
     };
-    struct cli_host host;
     int code = CLI_EXIT_USAGE;
-    if (read_question(args, text, &question.len) &&
-        cli_trace_open(args, MOOT_TRACE_REPLACE, &options.trace)) {
-        if (cli_host_start(&host, &options)) {
-            code = converse(&host, &ask, question);
-            cli_host_stop(&host);
-        }
-        cli_trace_close(options.trace);
+    if (read_question(args, text, &question.len) && (options.signals = cli_signals_open()) >= 0) {
+        code = with_signals(args, &options, &ask, question);
+        cli_signals_close(options.signals);
     }
     moot_plan_unref(options.plan);
     return code;

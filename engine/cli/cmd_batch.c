@@ -193,44 +193,43 @@ static int run_batch(const struct cli_args *args, struct moot_batch *batch,
     return exit_code(status);
 }
 
-static int with_signals(const struct cli_args *args, struct moot_batch_options *options,
-                        struct cli_progress *progress)
+static int with_budget(const struct cli_args *args, struct moot_batch_options *options, int signals)
 {
     struct moot_error_info info;
     struct moot_batch *batch;
-    int signals = cli_signals_open();
-    if (signals < 0)
-        return cli_error("no descriptor is left: %s", strerror(errno));
+    struct cli_progress progress;
+    cli_progress_init(&progress, (enum cli_progress_mode)cli_args_number(args, CLI_PROGRESS, 0),
+                      stderr);
+    if (progress.mode != CLI_PROGRESS_OFF) {
+        options->on_progress = on_progress;
+        options->progress_context = &progress;
+        options->progress_interval_ns = cli_progress_interval_ns(&progress);
+    }
     int code = CLI_EXIT_USAGE;
+    if (!cli_trace_open(args, MOOT_TRACE_APPEND, &options->trace))
+        return code;
     if (moot_batch_new(options, &batch, &info) != MOOT_OK)
         cli_error_info(NULL, &info);
     else {
-        code = run_batch(args, batch, progress, signals);
+        code = run_batch(args, batch, &progress, signals);
         moot_batch_free(batch);
     }
-    cli_signals_close(signals);
+    cli_trace_close(options->trace);
     return code;
 }
 
 static int with_plan(const struct cli_args *args, struct moot_plan *plan)
 {
     struct moot_batch_options options;
-    struct cli_progress progress;
     moot_batch_options_init(&options, plan);
     lay_over(args, &options);
-    cli_progress_init(&progress, (enum cli_progress_mode)cli_args_number(args, CLI_PROGRESS, 0),
-                      stderr);
-    if (progress.mode != CLI_PROGRESS_OFF) {
-        options.on_progress = on_progress;
-        options.progress_context = &progress;
-        options.progress_interval_ns = cli_progress_interval_ns(&progress);
-    }
     if (!make_budget(args, plan, &options.budget))
         return CLI_EXIT_USAGE;
     int code = CLI_EXIT_USAGE;
-    if (cli_trace_open(args, MOOT_TRACE_APPEND, &options.trace)) {
-        code = with_signals(args, &options, &progress);
-        cli_trace_close(options.trace);
+    int signals = cli_signals_open();
+    if (signals >= 0) {
+        code = with_budget(args, &options, signals);
+        cli_signals_close(signals);
     }
     moot_budget_unref(options.budget);
     return code;

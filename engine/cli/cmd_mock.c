@@ -90,7 +90,7 @@ static int serve_until_stopped(const struct cli_args *args,
     struct moot_error_info info;
     int signals = cli_signals_open();
     if (signals < 0)
-        return cli_error("no descriptor is left: %s", strerror(errno));
+        return CLI_EXIT_USAGE;
     int code = CLI_EXIT_USAGE;
     if (moot_emulator_thread_start(options, &provider, &info) != MOOT_OK)
         cli_error_info(NULL, &info);

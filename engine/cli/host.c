@@ -1,8 +1,6 @@
 #include "host.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -17,7 +15,7 @@ static void on_log(void *context, enum moot_log_level level, struct moot_view me
         cli_error("%.*s", (int)message.len, message.ptr);
 }
 
-static bool open_engine(struct cli_host *host, const struct cli_host_options *options)
+bool cli_host_start(struct cli_host *host, const struct cli_host_options *options)
 {
     struct moot_error_info info;
     struct moot_engine_options engine = {
@@ -28,22 +26,10 @@ static bool open_engine(struct cli_host *host, const struct cli_host_options *op
         .trace = options->trace,
         .log = on_log,
     };
+    *host = (struct cli_host){.signals = options->signals};
     if (moot_engine_new(&engine, &host->engine, &info) == MOOT_OK)
         return true;
     cli_error_info(NULL, &info);
-    return false;
-}
-
-bool cli_host_start(struct cli_host *host, const struct cli_host_options *options)
-{
-    *host = (struct cli_host){.signals = cli_signals_open()};
-    if (host->signals < 0) {
-        cli_error("no descriptor is left: %s", strerror(errno));
-        return false;
-    }
-    if (open_engine(host, options))
-        return true;
-    cli_signals_close(host->signals);
     return false;
 }
 
@@ -71,5 +57,4 @@ void cli_host_stop(struct cli_host *host)
     moot_engine_close(host->engine, on_closed, host);
     while (!host->is_closed)
         cli_host_turn(host);
-    cli_signals_close(host->signals);
 }

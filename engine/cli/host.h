@@ -9,8 +9,9 @@
 
 struct cli_host_options {
     struct moot_plan *plan;
+    int signals;              /* from cli_signals_open */
     const char *ca_file;      /* NULL: the system's authorities */
-    struct moot_trace *trace; /* NULL: none; must outlive the host */
+    struct moot_trace *trace; /* NULL: none */
 };
 
 struct cli_host {
@@ -20,7 +21,8 @@ struct cli_host {
     bool is_closed;
 };
 
-/* False: it was said why not, and nothing has to be stopped. */
+/* Plan, signals and trace must outlive the host. False: it was said why not, and nothing has to be
+ * stopped. */
 MOOT_NODISCARD bool cli_host_start(struct cli_host *host, const struct cli_host_options *options);
 
 /* Wait until something happens, and let the engine work on it. The second interrupt ends the

@@ -9,10 +9,7 @@
 #include "signals.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_command_ask,
-    &cli_command_batch,
-    &cli_command_check,
-    &cli_command_mock,
+    &cli_command_ask, &cli_command_batch, &cli_command_check, &cli_command_mock, &cli_command_demo,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -4,8 +4,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "out.h"
 
 void cli_process_prepare(void)
 {
@@ -34,8 +37,10 @@ int cli_signals_open(void)
     sigset_t set = interrupts();
     sigprocmask(SIG_BLOCK, &set, NULL);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
+        cli_error("no descriptor is left: %s", strerror(errno));
         sigprocmask(SIG_UNBLOCK, &set, NULL);
+    }
     return fd;
 }
 

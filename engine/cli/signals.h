@@ -10,7 +10,9 @@
 void cli_process_prepare(void);
 
 /* From here on SIGINT and SIGTERM arrive at the returned descriptor. To be called before the first
- * thread is made, which inherits it. -1 if the system has no descriptor left. */
+ * thread is made (a trace and an emulator have one), so that all inherit the mask: a signal goes to
+ * any thread that does not block it, and ends the program there. -1, and it was said, if the system
+ * has no descriptor left. */
 int cli_signals_open(void);
 
 /* How many arrived since the last call. Does not wait. */

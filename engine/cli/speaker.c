@@ -7,17 +7,18 @@
 static void begin(struct cli_speaker *speaker, const struct moot_event *event)
 {
     bool is_last = event->agent + 1 == speaker->steps;
-    bool on_terminal = cli_is_terminal(stderr);
-    speaker->to = is_last || speaker->show_all ? stdout : on_terminal ? stderr : NULL;
+    bool has_terminal = cli_is_terminal(stderr);
+    FILE *headings = speaker->headings ? speaker->headings : stderr;
+    speaker->to = is_last || speaker->show_all ? stdout : has_terminal ? stderr : NULL;
     speaker->to_terminal = speaker->to && cli_is_terminal(speaker->to);
     speaker->has_spoken = false;
     speaker->last = '\n';
-    if (!on_terminal && !speaker->show_all)
+    if (!has_terminal && !speaker->show_all)
         return;
     fflush(stdout);
-    fprintf(stderr, "%s%s[", event->agent ? "\n" : "", cli_dim(stderr));
-    cli_print_text(stderr, event->role, on_terminal);
-    fprintf(stderr, "]%s\n", cli_plain(stderr));
+    fprintf(headings, "%s%s[", event->agent ? "\n" : "", cli_dim(headings));
+    cli_print_text(headings, event->role, cli_is_terminal(headings));
+    fprintf(headings, "]%s\n", cli_plain(headings));
 }
 
 static void speak(struct cli_speaker *speaker, struct moot_view text)

@@ -12,8 +12,9 @@
 struct cli_speaker {
     size_t steps; /* of the flow */
     bool show_all;
-    bool is_quiet; /* nothing is shown but errors */
-    FILE *to;      /* of the role that speaks; NULL: it is not shown */
+    bool is_quiet;  /* nothing is shown but errors */
+    FILE *headings; /* NULL: standard error */
+    FILE *to;       /* of the role that speaks; NULL: it is not shown */
     bool to_terminal;
     bool has_spoken; /* this role: something was shown */
     char last;       /* byte that was shown */

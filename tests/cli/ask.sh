@@ -54,7 +54,8 @@ stop_mock
 start_mock --answers generated --tokens 1000 --inter-token 1s
 write_config "$url"
 mkfifo "$work/answer"
-"$moot" ask --show-all -c "$work/agent.yaml" scone >"$work/answer" 2>/dev/null &
+"$moot" ask --show-all --trace "$work/trace.jsonl" -c "$work/agent.yaml" scone \
+    >"$work/answer" 2>/dev/null &
 ask_pid=$!
 exec 8<"$work/answer"
 dd bs=1 count=1 <&8 >/dev/null 2>&1 # the first token is there

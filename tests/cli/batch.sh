@@ -59,7 +59,8 @@ stop_mock
 start_mock --answers generated --tokens 1000 --inter-token 1s --first-token 1h --latency 1h
 write_config "$url"
 mkfifo "$work/progress"
-"$moot" batch -c "$work/agent.yaml" --progress json "$work/in.jsonl" -o "$work/i.jsonl" \
+"$moot" batch -c "$work/agent.yaml" --progress json --trace "$work/trace.jsonl" \
+    "$work/in.jsonl" -o "$work/i.jsonl" \
     2>"$work/progress" &
 batch_pid=$!
 exec 8<"$work/progress"

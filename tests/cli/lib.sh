@@ -50,9 +50,9 @@ start_mock() {
     }
 }
 
-# stop_mock: the ledger is then in $ledger.
+# stop_mock [SIGNAL]: the ledger is then in $ledger.
 stop_mock() {
-    kill -TERM "$mock_pid"
+    kill "-${1:-TERM}" "$mock_pid"
     ledger=
     read -r ledger <&7
     exec 7<&-

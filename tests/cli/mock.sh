@@ -26,8 +26,7 @@ https://localhost:*) ;;
 *) fail "base URL: $url" ;;
 esac
 grep -q "BEGIN CERTIFICATE" "$work/ca.pem" || fail "no authority in ca.pem"
-kill -INT "$mock_pid"
-stop_mock
+stop_mock INT
 
 # Closed standard descriptors do no harm.
 "$moot" --version <&- >&- 2>&- || [ $? -eq 2 ] || fail "closed descriptors: exit $?"
