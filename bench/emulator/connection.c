@@ -90,6 +90,26 @@ struct moot_view moot_emulator_connection_output(const struct moot_emulator_conn
 
 /* ---- the ends of answers and connections ---- */
 
+static void give_receipt(struct moot_emulator_connection *c, bool is_billed, uint64_t emitted)
+{
+    const struct moot_emulator_options *options = &c->emulator->options;
+    if (!options->on_receipt)
+        return;
+    const struct moot_emulator_receipt receipt = {
+        .request = c->reply.number,
+        .fault = c->reply.fault,
+        .is_stream = c->request.stream,
+        .is_billed = is_billed,
+        .endpoint = c->request.endpoint,
+        .body = moot__buf_view(&c->body),
+        .text = c->reply.text,
+        .tokens = c->reply.tokens,
+        .tokens_in = c->request.prompt_tokens,
+        .tokens_out = emitted,
+    };
+    options->on_receipt(options->on_receipt_context, &receipt);
+}
+
 /* Close the ledger's account of the answer under way. */
 static void settle(struct moot_emulator_connection *c, bool is_billed)
 {
@@ -102,6 +122,7 @@ static void settle(struct moot_emulator_connection *c, bool is_billed)
     emulator->ledger.in_flight--;
     uint64_t emitted = c->request.stream ? reply->tokens_sent : reply->tokens;
     moot__emulator_meters_settle(&emulator->meters, reply->tokens_reserved, emitted, c->now_ns);
+    give_receipt(c, is_billed, emitted);
     if (!is_billed)
         return;
     emulator->ledger.billed++;

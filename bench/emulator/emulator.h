@@ -108,6 +108,18 @@ struct moot_emulator_quota {
     uint64_t concurrency; /* answers at work at once */
 };
 
+/* One answer's account, closed. Views are valid during the callback. */
+struct moot_emulator_receipt {
+    uint64_t request; /* its number */
+    enum moot_emulator_fault fault;
+    bool is_stream, is_billed;
+    struct moot_view endpoint;
+    struct moot_view body;          /* of the request, as it came */
+    struct moot_view text;          /* of the answer, whole, whatever was sent of it */
+    uint64_t tokens;                /* in `text` */
+    uint64_t tokens_in, tokens_out; /* what it cost, if it is billed */
+};
+
 struct moot_emulator_options {
     size_t size; /* sizeof(struct moot_emulator_options), set by the initialiser */
     uint64_t seed;
@@ -137,6 +149,11 @@ struct moot_emulator_options {
      * texts are lent until it returns. On the emulator's thread. */
     void (*on_request)(void *context, struct moot_view endpoint, struct moot_view body);
     void *on_request_context;
+
+    /* Called once for every answer that was begun, when its account is closed, from inside the
+     * call that closed it; may be NULL. It must not call the emulator. */
+    void (*on_receipt)(void *context, const struct moot_emulator_receipt *receipt);
+    void *on_receipt_context;
 };
 
 /* Echo, no delay, no quota, no fault, a log of 4096 tokens. */
