@@ -54,6 +54,19 @@ void moot__conversation_wake(struct moot_conversation *c)
     moot__task_post(c->engine->transport, &c->step_task);
 }
 
+/* The state that is about to be left was a wait: it counts as one, however it ended. Waiting out a
+ * failure of its own is work. */
+static uint64_t conv_waited(struct moot_conversation *c)
+{
+    uint64_t span_ns = moot__conversation_now(c) - c->state_since_ns;
+    bool is_throttled = c->sm.current == BACKOFF && c->attempt.error.code == MOOT_ETHROTTLED;
+    if (c->sm.current == SLOT || c->sm.current == QUOTA || is_throttled)
+        c->outcome.waited_ns += span_ns;
+    else if (c->sm.current == BACKOFF)
+        c->worked_ns += span_ns;
+    return span_ns;
+}
+
 /* Let go of whatever the state waits for. */
 static void conv_release(struct moot_conversation *c)
 {
@@ -73,6 +86,7 @@ static bool conv_end(struct moot_conversation *c, const struct moot_error_info *
     if (c->sm.current == CLOSING || c->sm.current == DONE)
         return true;
     c->outcome.error = *error;
+    conv_waited(c);
     conv_move(c, CLOSING);
     conv_release(c);
     moot__conversation_wake(c);
@@ -131,7 +145,7 @@ static bool do_slot(struct moot_conversation *c)
     }
     if (!c->has_slot || c->sm.current != SLOT)
         return false;
-    c->outcome.waited_ns += moot__conversation_now(c) - c->state_since_ns;
+    conv_waited(c);
     return conv_move(c, PICK);
 }
 
@@ -176,9 +190,7 @@ static bool do_quota(struct moot_conversation *c)
     }
     if (!c->is_granted || c->sm.current != QUOTA)
         return false;
-    uint64_t waited = moot__conversation_now(c) - c->state_since_ns;
-    c->outcome.waited_ns += waited;
-    c->record.limiter_wait_ns += waited;
+    c->record.limiter_wait_ns += conv_waited(c);
     return conv_move(c, CALL);
 }
 
@@ -384,12 +396,7 @@ static bool do_backoff(struct moot_conversation *c)
     }
     if (!c->timer_fired || c->sm.current != BACKOFF)
         return false;
-    uint64_t waited = moot__conversation_now(c) - c->state_since_ns;
-    c->record.backoff_wait_ns += waited;
-    if (c->attempt.error.code == MOOT_ETHROTTLED)
-        c->outcome.waited_ns += waited;
-    else
-        c->worked_ns += waited;
+    c->record.backoff_wait_ns += conv_waited(c);
     c->waiter.rank = MOOT_RANK_UNDER_WAY;
     return conv_move(c, QUOTA);
 }
@@ -413,6 +420,8 @@ static void fill_outcome(struct moot_conversation *c)
     outcome->replies = c->replies;
     outcome->reply_count = moot__conversation_at(c);
     outcome->ended_wall_ns = moot__wall_ns(c->engine->transport);
+    /* Of a turn that did not end: cancelled, say, after an attempt that may have been billed. */
+    outcome->possible_duplicate = outcome->possible_duplicate || c->possible_duplicate;
     if (outcome->error.code != MOOT_OK) {
         outcome->text = moot__buf_view(&c->reply.text); /* partial */
         outcome->model = c->agent ? c->agent->endpoint : (struct moot_view){NULL, 0};
