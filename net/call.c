@@ -388,9 +388,11 @@ static void parse(struct moot_call *call, const char *data, size_t len)
         moot__pool_discard(connection); /* cancelled from inside a callback */
         return;
     }
-    if (rc)
-        fail(call, rc, reason_of(call, rc));
-    else if (moot__http1_is_complete(connection->parser))
+    if (rc) {
+        char reason[sizeof call->error.message]; /* it may be in the error that is filled in */
+        moot__view_copy(moot__view_str(reason_of(call, rc)), reason, sizeof reason);
+        fail(call, rc, reason);
+    } else if (moot__http1_is_complete(connection->parser))
         complete(call, consumed == len && !call->out.data);
 }
 
