@@ -219,20 +219,31 @@ static void on_attempt_done(struct moot_attempt *attempt)
     conv_step(c);
 }
 
+/* What is left of the work limit; it may have been passed while a timer was late. */
+static uint64_t work_left_ns(const struct moot_conversation *c)
+{
+    return c->work_limit_ns ? moot__ns_until(c->worked_ns, c->work_limit_ns) : MOOT_NEVER_NS;
+}
+
+static bool conv_fail_overdue(struct moot_conversation *c)
+{
+    struct moot_error_info error;
+    moot__fail(&error, MOOT_ETIMEDOUT, c->attempt_under_way ? MOOT_PHASE_BODY : MOOT_PHASE_BACKOFF,
+               "the conversation was longer at work than its limit allows");
+    error.possible_duplicate = c->attempt_under_way && c->attempt.call.sent;
+    return conv_end(c, &error);
+}
+
 /* The backoff is over, or the conversation was at work for too long. */
 static void on_timer(struct moot_timer *timer)
 {
     struct moot_conversation *c = moot__container_of(timer, struct moot_conversation, timer);
-    if (c->sm.current != CALL) {
-        c->timer_fired = true;
-        conv_step(c);
+    if (c->sm.current == CALL) {
+        conv_fail_overdue(c);
         return;
     }
-    struct moot_error_info error;
-    moot__fail(&error, MOOT_ETIMEDOUT, MOOT_PHASE_BODY,
-               "the conversation was longer at work than its limit allows");
-    error.possible_duplicate = c->attempt.call.sent;
-    conv_end(c, &error);
+    c->timer_fired = true;
+    conv_step(c);
 }
 
 static int start_attempt(struct moot_conversation *c)
@@ -267,7 +278,7 @@ static int start_attempt(struct moot_conversation *c)
         moot__call_pause(&c->attempt.call);
     if (c->work_limit_ns)
         moot__timer_start(c->engine->transport, &c->timer,
-                          moot__ns_add(moot__conversation_now(c), c->work_limit_ns - c->worked_ns));
+                          moot__ns_add(moot__conversation_now(c), work_left_ns(c)));
     return MOOT_OK;
 }
 
@@ -319,9 +330,8 @@ static void decide(struct moot_conversation *c, struct moot_retry_verdict *verdi
         .deadline_ns = MOOT_NEVER_NS,
         .wall_s = (int64_t)(moot__wall_ns(c->engine->transport) / MOOT_NS_PER_S),
     };
-    if (c->work_limit_ns && !is_throttle)
-        facts.deadline_ns =
-            moot__ns_add(moot__conversation_now(c), c->work_limit_ns - c->worked_ns);
+    if (!is_throttle)
+        facts.deadline_ns = moot__ns_add(moot__conversation_now(c), work_left_ns(c));
     moot__retry_decide(&facts, &policy, &c->engine->rng, verdict);
 }
 
@@ -369,6 +379,8 @@ static bool do_call(struct moot_conversation *c)
 {
     if (!c->entered) {
         c->entered = true;
+        if (work_left_ns(c) == 0)
+            return conv_fail_overdue(c);
         int rc = start_attempt(c);
         if (rc)
             return conv_fail(c, rc, MOOT_PHASE_SEND);
