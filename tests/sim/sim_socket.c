@@ -71,11 +71,8 @@ static void send_segments(struct wire *wire, unsigned to, size_t len)
         size_t max = len < sim->options.segment_bytes_max ? len : sim->options.segment_bytes_max;
         size_t part = (size_t)moot__sim_between(sim, 1, max);
         len -= part;
-        if (!wire->is_silent && moot__sim_chance(sim, sim->faults.silence)) {
-            wire->is_silent = true;
-            moot__sim_note(
-                sim, &(struct moot_sim_event){.kind = MOOT_SIM_SILENCE, .object = wire->number});
-        }
+        if (moot__sim_chance(sim, sim->faults.silence))
+            moot__sim_fall_silent(wire);
         if (!moot__sim_send(wire, to, DATA, part))
             return;
         if (moot__sim_chance(sim, sim->faults.reset)) {
@@ -140,7 +137,7 @@ static void stream_end(struct sim_stream *stream, bool is_reset)
     moot__list_remove(&stream->node);
     stream->host->stream_count--;
     wire->ends[end] = NULL;
-    if (end == 0)
+    if (end == 0 && !wire->is_silent)
         moot__timers_stop(&wire->sim->events, &wire->give_up);
     bool is_peer_there = stream->is_made && !stream->failure;
     moot__free(stream->host->base.allocator, stream);

@@ -5,7 +5,8 @@
 
 #include "engine/base/alloc.h"
 
-enum { SYN_RETRY_S = 1, CONNECT_GIVES_UP_S = 127, BACKLOG = 128 };
+/* The system's own patience: with a handshake, and, by keepalive, with a peer gone silent. */
+enum { SYN_RETRY_S = 1, CONNECT_GIVES_UP_S = 127, KEEPALIVE_GIVES_UP_S = 135, BACKLOG = 128 };
 
 struct packet {
     struct moot_timer event;
@@ -220,7 +221,8 @@ static void arrive(struct wire *wire, unsigned to, enum packet_kind kind, size_t
     case SYN_ACK:
         if (stream) {
             stream->is_made = true;
-            moot__timers_stop(&wire->sim->events, &wire->give_up);
+            if (!wire->is_silent)
+                moot__timers_stop(&wire->sim->events, &wire->give_up);
             moot__sim_stream_update(stream);
         } else if (wire->ends[1]) {
             moot__sim_send_reset(wire, 1);
@@ -245,11 +247,24 @@ static void arrive(struct wire *wire, unsigned to, enum packet_kind kind, size_t
 static void on_give_up(struct moot_timer *event)
 {
     struct wire *wire = moot__container_of(event, struct wire, give_up);
-    struct sim_stream *stream = wire->ends[0];
-    if (!stream || stream->failure)
+    for (unsigned end = 0; end < 2; end++) {
+        struct sim_stream *stream = wire->ends[end];
+        if (!stream || stream->failure)
+            continue;
+        moot__sim_note_wire(stream->host, wire, MOOT_SIM_TIMED_OUT, 0);
+        fail_end(wire, end, FAILURE_TIMED_OUT);
+    }
+}
+
+void moot__sim_fall_silent(struct wire *wire)
+{
+    struct moot_sim *sim = wire->sim;
+    if (wire->is_silent)
         return;
-    moot__sim_note_wire(stream->host, wire, MOOT_SIM_TIMED_OUT, 0);
-    fail_end(wire, 0, FAILURE_TIMED_OUT);
+    wire->is_silent = true;
+    moot__sim_note(sim, &(struct moot_sim_event){.kind = MOOT_SIM_SILENCE, .object = wire->number});
+    moot__timers_start(&sim->events, &wire->give_up,
+                       sim->now_ns + KEEPALIVE_GIVES_UP_S * MOOT_NS_PER_S);
 }
 
 static void on_packet(struct moot_timer *event)

@@ -41,7 +41,7 @@ struct wire {
     struct moot_address address;
     struct sim_stream *ends[2];
     struct pipe pipes[2];
-    struct moot_timer give_up; /* an event of the world, while end 0 is not made */
+    struct moot_timer give_up; /* an event of the world: not made, or silent, for too long */
     size_t packets;
     bool is_silent;
 };
@@ -83,6 +83,9 @@ void moot__sim_wire_release(struct wire *wire);
 
 /* Returns whether it went out, which in a wire fallen silent nothing does. */
 bool moot__sim_send(struct wire *wire, unsigned to, enum packet_kind kind, size_t len);
+/* From now on nothing arrives at either end; each finds out when its system gives up. */
+void moot__sim_fall_silent(struct wire *wire);
+
 /* An RST; what is in flight in front of it may be lost. */
 void moot__sim_send_reset(struct wire *wire, unsigned to);
 

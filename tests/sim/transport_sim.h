@@ -69,7 +69,7 @@ struct moot_sim_faults {
     uint32_t dns_fail, dns_hang;    /* of lookups: an error; an error after a long while */
     uint32_t refuse, unanswered;    /* of connections: refused; lost, until the system gives up */
     uint32_t reset, stall, silence; /* of segments: both ends are reset; late by up to stall_ns_max;
-                                       neither it nor anything after it arrives */
+                                       nothing from it on arrives, until the systems give up */
     uint32_t short_read, short_write; /* of calls: fewer bytes than there are, or is room for */
     uint64_t stall_ns_max;
 };

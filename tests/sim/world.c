@@ -1,0 +1,407 @@
+/* A world's life: hosts, the provider, the engines; conversations begin, are cancelled and paused
+ * as their users were drawn; then faults stop, everything must come to its end, and all is taken
+ * apart.
+ *
+ * The users' acts are timers on the host of their engine, so that they come from the loop's own
+ * stack, between whatever else happens there. */
+#include "world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/engine.h"
+
+enum { STEPS_MAX = 30 * 1000 * 1000 };
+
+/* Once faults have stopped, this is long enough for everything that may still wait: hints, cuts of
+ * the rate, and a provider that answers one request a second or two. */
+#define DRAIN_NS (UINT64_C(3600) * MOOT_NS_PER_S)
+
+static double seconds(const struct world *world)
+{
+    return (double)moot__sim_now_ns(world->sim) / 1e9;
+}
+
+/* ---- conversations ---- */
+
+static void on_event(struct moot_conversation *conversation, const struct moot_event *event,
+                     void *data)
+{
+    struct world_talk *talk = data;
+    struct world *world = talk->world;
+    if (talk->done || conversation != talk->conversation)
+        world_fail(world, "talk %u: an event after its end", talk->number);
+    if (event->type == MOOT_EVENT_AGENT_BEGAN || event->type == MOOT_EVENT_RETRY)
+        talk->shown_len = 0;
+    if (event->type == MOOT_EVENT_RETRY) {
+        world_check_said(world, "a retry's error", moot__view_str(event->error->message));
+        if (world->is_verbose)
+            printf("%10.6f talk %u tries again in %.3f s: %s: %s\n", seconds(world), talk->number,
+                   (double)event->until_ns / 1e9, moot_error_name(event->error->code),
+                   event->error->message);
+    }
+    if (event->type == MOOT_EVENT_TOKENS &&
+        event->text.len < sizeof talk->shown - talk->shown_len) {
+        memcpy(talk->shown + talk->shown_len, event->text.ptr, event->text.len);
+        talk->shown_len += event->text.len;
+    }
+    if (event->type == MOOT_EVENT_AGENT_FINISHED && event->agent < WORLD_ROLES)
+        talk->turns[event->agent].is_shown_right =
+            moot__view_eq(moot__view(talk->shown, talk->shown_len), event->reply->text);
+}
+
+static void on_done(struct moot_conversation *conversation, const struct moot_outcome *outcome,
+                    void *data)
+{
+    struct world_talk *talk = data;
+    struct world *world = talk->world;
+    if (conversation != talk->conversation)
+        world_fail(world, "talk %u: on_done of another conversation, or twice", talk->number);
+    talk->done++;
+    talk->is_over = true;
+    talk->conversation = NULL;
+    talk->done_ns = moot__sim_now_ns(world->sim);
+    world->over++;
+    if (world->is_verbose)
+        printf("%10.6f talk %u done: %s: %s\n", seconds(world), talk->number,
+               outcome->error.code ? moot_error_name(outcome->error.code) : "OK",
+               outcome->error.message);
+    world_check_outcome(talk, outcome);
+}
+
+static void talk_begin(struct world_talk *talk)
+{
+    struct world *world = talk->world;
+    const struct moot_message message = {MOOT_VIEW("user"), moot__view_str(talk->question)};
+    const unsigned all = MOOT_EVENT_BIT(MOOT_EVENT_AGENT_BEGAN) | MOOT_EVENT_BIT(MOOT_EVENT_RETRY) |
+                         MOOT_EVENT_BIT(MOOT_EVENT_WAITING) |
+                         MOOT_EVENT_BIT(MOOT_EVENT_AGENT_FINISHED);
+    const struct moot_conversation_options options = {
+        .size = sizeof options,
+        .messages = &message,
+        .message_count = 1,
+        .stream = talk->is_streamed,
+        .work_limit_ns = talk->work_limit_ns,
+        .events = talk->wants_tokens ? all | MOOT_EVENT_BIT(MOOT_EVENT_TOKENS) : all,
+        .on_event = on_event,
+        .on_done = on_done,
+        .data = talk,
+    };
+    talk->has_begun = true;
+    talk->began_ns = moot__sim_now_ns(world->sim);
+    talk->refused =
+        moot_conversation_begin(world->engines[talk->engine], &options, &talk->conversation);
+    if (talk->refused) {
+        talk->is_over = true;
+        world->over++;
+        if (talk->refused != MOOT_ENOMEM || !world->plan.fail_at)
+            world_fail(world, "talk %u could not begin: %s", talk->number,
+                       moot_error_name(talk->refused));
+    } else if (talk->done) {
+        world_fail(world, "talk %u was done before begin returned", talk->number);
+    }
+}
+
+/* The acts of a talk in the order of their times; each starts the timer of the next. */
+static void on_talk_timer(struct moot_timer *timer)
+{
+    struct world_talk *talk = moot__container_of(timer, struct world_talk, timer);
+    struct world *world = talk->world;
+    uint64_t now_ns = moot__sim_now_ns(world->sim), next_ns = MOOT_NEVER_NS;
+    if (!talk->has_begun)
+        talk_begin(talk);
+    struct {
+        uint64_t *at_ns;
+        void (*act)(struct moot_conversation *conversation);
+    } const acts[] = {{&talk->pause_ns, moot_conversation_pause},
+                      {&talk->resume_ns, moot_conversation_resume},
+                      {&talk->cancel_ns, moot_conversation_cancel}};
+    for (size_t i = 0; i < moot__countof(acts); i++) {
+        if (*acts[i].at_ns <= now_ns && talk->conversation) {
+            acts[i].act(talk->conversation);
+            *acts[i].at_ns = MOOT_NEVER_NS;
+        }
+        if (*acts[i].at_ns < next_ns)
+            next_ns = *acts[i].at_ns;
+    }
+    if (talk->conversation && next_ns != MOOT_NEVER_NS)
+        moot__timer_start(world->hosts[talk->engine], timer, next_ns);
+}
+
+/* ---- the world's own acts ---- */
+
+static void on_engine_closed(void *data)
+{
+    bool *is_closed = data;
+    *is_closed = true;
+}
+
+static void close_engine(struct world *world, unsigned index)
+{
+    struct moot_engine *engine = world->engines[index];
+    if (!engine) {
+        world->engine_is_closed[index] = true;
+        return;
+    }
+    engine->on_closed = on_engine_closed;
+    engine->on_closed_data = &world->engine_is_closed[index];
+    moot__engine_close_here(engine);
+}
+
+/* Talks that have not begun never will. */
+static void close_engines(struct world *world)
+{
+    if (world->is_closing)
+        return;
+    world->is_closing = true;
+    for (unsigned i = 0; i < world->plan.talks; i++) {
+        struct world_talk *talk = &world->talks[i];
+        if (!talk->has_begun) {
+            talk->is_over = true;
+            world->over++;
+        }
+        if (world->hosts[talk->engine])
+            moot__timer_stop(world->hosts[talk->engine], &talk->timer);
+    }
+    for (unsigned i = 0; i < world->plan.engines; i++)
+        close_engine(world, i);
+}
+
+static void on_close_timer(struct moot_timer *timer)
+{
+    close_engines(moot__container_of(timer, struct world, close_timer));
+}
+
+static void on_heal_timer(struct moot_timer *timer)
+{
+    struct world *world = moot__container_of(timer, struct world, heal_timer);
+    const struct moot_sim_faults none = {0};
+    moot__sim_set_faults(world->sim, &none);
+    for (size_t i = 0; i < WORLD_RULES; i++)
+        world->plan.rules[i].rate = 0;
+    world->is_healed = true;
+}
+
+/* ---- making ---- */
+
+static const char *environment(void *context, const char *name)
+{
+    (void)context;
+    return strcmp(name, "WORLD_KEY") == 0 ? WORLD_CANARY : NULL;
+}
+
+static void on_log(void *context, enum moot_log_level level, struct moot_view message)
+{
+    struct world *world = context;
+    world_check_said(world, "the log", message);
+    if (world->is_verbose)
+        printf("%10.6f log %d: %.*s\n", seconds(world), (int)level, (int)message.len, message.ptr);
+}
+
+static void on_sim_event(void *context, const struct moot_sim_event *event)
+{
+    (void)context;
+    printf("%10.6f host %u %s #%llu %lld\n", (double)event->now_ns / 1e9, event->host,
+           moot__sim_event_name(event->kind), (unsigned long long)event->object,
+           (long long)event->value);
+}
+
+static bool make_hosts(struct world *world)
+{
+    struct world_plan *plan = &world->plan;
+    moot__failing_alloc_init(&world->memory, plan->fail_at);
+    moot__failing_alloc_init(&world->provider_memory, 0);
+    plan->sim.context = world;
+    plan->sim.on_event = world->is_verbose ? on_sim_event : NULL;
+    int rc = moot__sim_new(&plan->sim, &world->sim);
+    if (!rc)
+        rc = moot__sim_host_new(world->sim, &world->provider_memory.allocator,
+                                &world->provider_host);
+    for (unsigned i = 0; i < plan->engines && !rc; i++)
+        rc = moot__sim_host_new(world->sim, &world->memory.allocator, &world->hosts[i]);
+    world->hosts_open = 1 + plan->engines;
+    plan->emulator.on_receipt = world_take_receipt;
+    plan->emulator.on_receipt_context = world;
+    const struct moot_emulator_server_options server = {
+        .transport = world->provider_host,
+        .address = {.bytes = {127, 0, 0, 1}},
+        .emulator = &plan->emulator,
+    };
+    if (!rc)
+        rc = moot__emulator_server_open(&server, &world->server);
+    if (!rc)
+        rc = moot__ring_init(&world->ring, NULL, &(struct moot_ring_options){.bytes = 256 << 10});
+    if (!rc)
+        memset(world->ring.data, 0, world->ring.capacity); /* it is searched as a whole */
+    return rc == MOOT_OK;
+}
+
+static int make_engine(struct world *world, unsigned index, struct moot_error_info *info)
+{
+    const struct moot_engine_options options = {
+        .size = sizeof options,
+        .allocator = &world->memory.allocator,
+        .plan = world->config,
+        .budget = world->budget,
+        .concurrency = world->plan.concurrency,
+        .log = on_log,
+        .log_context = world,
+    };
+    int rc = moot__engine_new_on(world->hosts[index], &options, &world->engines[index], info);
+    if (!rc && index == 0)
+        world->engines[index]->ring = &world->ring; /* read here, without a thread and a file */
+    return rc;
+}
+
+/* False: memory failed as it was told to, and there is nothing to live. */
+static bool make_engines(struct world *world)
+{
+    char text[4096];
+    struct moot_error_info info = {0};
+    uint16_t port = moot__emulator_server_address(world->server).port;
+    int len = world_write_config(world, port, text, sizeof text);
+    const struct moot_plan_options options = {
+        .size = sizeof options,
+        .allocator = &world->memory.allocator,
+        .path = "world.yaml",
+        .text = moot__view(text, (size_t)len),
+        .environment = environment,
+    };
+    int rc = moot_plan_load(&options, &world->config, &info);
+    if (!rc && world->plan.is_shared)
+        rc = moot_budget_new(&world->memory.allocator, world->config, &world->budget);
+    for (unsigned i = 0; i < world->plan.engines && !rc; i++)
+        rc = make_engine(world, i, &info);
+    if (rc && (rc != MOOT_ENOMEM || !world->plan.fail_at))
+        world_fail(world, "no engine: %s: %s", moot_error_name(rc), info.message);
+    return rc == MOOT_OK;
+}
+
+static void start_users(struct world *world)
+{
+    struct world_plan *plan = &world->plan;
+    struct moot_transport *host = world->provider_host; /* whose timers nobody stops */
+    world->heal_timer.on_fire = on_heal_timer;
+    moot__timer_start(host, &world->heal_timer, plan->heal_ns);
+    world->close_timer.on_fire = on_close_timer;
+    if (plan->close_ns != MOOT_NEVER_NS)
+        moot__timer_start(host, &world->close_timer, plan->close_ns);
+    for (unsigned i = 0; i < plan->talks; i++) {
+        struct world_talk *talk = &world->talks[i];
+        talk->timer.on_fire = on_talk_timer;
+        moot__timer_start(world->hosts[talk->engine], &talk->timer, talk->begin_ns);
+    }
+}
+
+/* ---- living and ending ---- */
+
+/* Step until it is so, checking after each; a bound that is reached is a failure of liveness. */
+static void live_until(struct world *world, bool (*is_so)(const struct world *world),
+                       const char *what)
+{
+    uint64_t end_ns = moot__ns_add(moot__sim_now_ns(world->sim), world->plan.heal_ns + DRAIN_NS);
+    for (uint64_t steps = 0; !is_so(world) && !world->has_failed; steps++) {
+        bool may_go_on = steps < STEPS_MAX && moot__sim_now_ns(world->sim) < end_ns;
+        if (!may_go_on || !moot__sim_step(world->sim)) {
+            world_fail(world, "not %s after %llu steps, at %.3f s; %u of %u talks are over", what,
+                       (unsigned long long)steps, seconds(world), world->over, world->plan.talks);
+            return;
+        }
+        world_check_step(world);
+    }
+}
+
+static bool is_all_over(const struct world *world)
+{
+    return world->over == world->plan.talks;
+}
+
+static bool are_engines_closed(const struct world *world)
+{
+    return world->engine_is_closed[0] && (world->plan.engines < 2 || world->engine_is_closed[1]);
+}
+
+static void on_host_closed(void *data)
+{
+    ((struct world *)data)->hosts_closed++;
+}
+
+static bool are_hosts_closed(const struct world *world)
+{
+    return world->hosts_closed == world->hosts_open;
+}
+
+static void check_host_is_idle(struct world *world, struct moot_transport *host)
+{
+    if (moot__sim_host_streams(host))
+        world_fail(world, "%zu streams are left open", moot__sim_host_streams(host));
+    if (moot__sim_host_is_alive(host))
+        world_fail(world, "the closed engine still holds its host");
+}
+
+/* After a failure only the checks stop: what can be taken apart still is, so that the next seed of
+ * the same process starts clean where possible. */
+static void take_apart(struct world *world)
+{
+    for (unsigned i = 0; i < world->plan.engines; i++) {
+        check_host_is_idle(world, world->hosts[i]);
+        moot__sim_host_close(world->hosts[i], on_host_closed, world);
+    }
+    moot_budget_unref(world->budget);
+    moot_plan_unref(world->config);
+    moot__emulator_server_close(world->server);
+    world->server = NULL;
+    moot__sim_host_close(world->provider_host, on_host_closed, world);
+    live_until(world, are_hosts_closed, "closed");
+    world_check_end(world);
+    world->hash = moot__sim_hash(world->sim);
+    world->steps = moot__sim_steps(world->sim);
+    world->virtual_ns = moot__sim_now_ns(world->sim);
+    moot__ring_deinit(&world->ring);
+    moot__sim_free(world->has_failed ? NULL : world->sim);
+}
+
+static void live(struct world *world)
+{
+    if (!make_hosts(world)) {
+        world_fail(world, "the world could not be made");
+        return;
+    }
+    if (make_engines(world)) {
+        start_users(world);
+        live_until(world, is_all_over, "over");
+    }
+    close_engines(world);
+    live_until(world, are_engines_closed, "closed");
+    if (!world->has_failed)
+        take_apart(world);
+}
+
+void world_run(uint64_t seed, bool is_verbose, struct world_result *result)
+{
+    struct world *world = moot__calloc(NULL, 1, sizeof *world);
+    *result = (struct world_result){.has_failed = true};
+    if (!world)
+        return;
+    world->seed = seed;
+    world->is_verbose = is_verbose;
+    moot__rng_init(&world->rng, seed);
+    world_draw(world);
+    if (is_verbose)
+        world_describe(world);
+    live(world);
+    result->has_failed = world->has_failed;
+    memcpy(result->failure, world->failure, sizeof result->failure);
+    for (unsigned i = 0; i < world->plan.talks; i++) {
+        const struct world_talk *talk = &world->talks[i];
+        result->answered += talk->done && talk->error.code == MOOT_OK;
+        result->cancelled += talk->done && talk->error.code == MOOT_ECANCELED;
+        result->failed +=
+            talk->done && talk->error.code != MOOT_OK && talk->error.code != MOOT_ECANCELED;
+    }
+    result->hash = world->hash;
+    result->steps = world->steps;
+    result->virtual_ns = world->virtual_ns;
+    moot__free(NULL, world);
+}
