@@ -133,7 +133,7 @@ static int preview_step(struct previewer *previewer, struct moot_transcript *tra
         .history = plan->history_first_only ? MOOT_HISTORY_FIRST : MOOT_HISTORY_ALL,
     };
     struct moot_turns turns;
-    struct moot_params params;
+    struct moot_params params = {0};
     int rc = moot__prompt_assemble(&prompt, agent, transcript, &previewer->arena, &turns);
     if (rc == MOOT_OK)
         rc = moot__params_merge(
@@ -167,7 +167,7 @@ static int preview_question(struct previewer *previewer, const struct question *
                             struct moot_error_info *problem)
 {
     struct moot_transcript transcript;
-    struct moot_params caller;
+    struct moot_params caller = {0};
     uint64_t earlier = 0;
     moot__arena_reset(&previewer->arena);
     int rc = begin_transcript(previewer, question, &transcript, problem);

@@ -83,7 +83,8 @@ static void cut_at_character(char *text, size_t size)
     moot__view_copy(moot__view(text, len), text, size);
 }
 
-static void set_message(struct moot_error_info *info, const char *format, va_list args)
+static void MOOT_PRINTF(2, 0)
+    set_message(struct moot_error_info *info, const char *format, va_list args)
 {
     int n = vsnprintf(info->message, sizeof info->message, format, args);
     if (n < 0)

@@ -15,7 +15,7 @@ static int speak(struct moot_arena *arena, struct moot_buf *out)
                                  MOOT_VIEW("{\"messages\":[{\"role\":\"user\",\"content\":\"q\"}],"
                                            "\"params\":{\"seed\":1},\"bad\":\"\xFF\"}"),
                                  &root, NULL);
-    struct moot_turns turns;
+    struct moot_turns turns = {0};
     if (rc == MOOT_OK)
         rc = moot__turns_read(moot__json_get(root, "messages"), arena, &turns, NULL);
     struct moot_agent agent = {

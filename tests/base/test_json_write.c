@@ -140,8 +140,8 @@ static void doubles_are_short(void **state)
         {0.30000000000000004, "0.30000000000000004"},
         {5e-324, "5e-324"},
         {DBL_MAX, "1.7976931348623157e+308"},
-        {NAN, "null"},
-        {INFINITY, "null"},
+        {(double)NAN, "null"},
+        {(double)INFINITY, "null"},
         {123456789012, "123456789012"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -257,8 +257,10 @@ class Symbols(unittest.TestCase):
     def test_writable_data(self):
         state = "static int calm, busy = 1;\nint moot__b(void)\n{\n    static char *names[1] = {\"\"};\n" \
                 "    return ++calm + ++busy + *names[0]++;\n}\n"
-        names = [place.split(".")[0] for _, place in self.findings(self.FINE + state)]
-        self.assertEqual(names, ["busy", "calm", "names"])
+        places = [place for _, place in self.findings(self.FINE + state)]
+        self.assertEqual(len(places), 3)  # a compiler adds to the names of statics in functions
+        for name in ("busy", "calm", "names"):
+            self.assertTrue(any(name in place for place in places), name)
 
 
 if __name__ == "__main__":
