@@ -5,6 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/err.h"
+#include "mask.h"
 
 /* After the stream's end marker the last chunk should follow at once; a server that holds the
  * connection open beyond this loses it, and the answer stands. */
@@ -43,6 +44,8 @@ static int choose_mode(struct moot_attempt *attempt, const struct moot_http1_hea
     }
     if (head->status >= 300)
         attempt->mode = MOOT_ATTEMPT_ERROR;
+    else if (type.len == 0 && attempt->asked_for_stream)
+        attempt->mode = MOOT_ATTEMPT_UNTYPED;
     else if (has_media_type(type, "text/event-stream"))
         attempt->mode = MOOT_ATTEMPT_STREAM;
     else if (has_media_type(type, "text/html")) {
@@ -115,6 +118,8 @@ static int keep_body(struct moot_attempt *attempt, struct moot_view data)
 static int on_body(struct moot_call *call, struct moot_view data)
 {
     struct moot_attempt *attempt = attempt_of(call);
+    if (attempt->mode == MOOT_ATTEMPT_UNTYPED) /* no field of an event stream begins like JSON */
+        attempt->mode = data.ptr[0] == '{' ? MOOT_ATTEMPT_WHOLE : MOOT_ATTEMPT_STREAM;
     if (attempt->mode == MOOT_ATTEMPT_STREAM)
         return moot__sse_feed(&attempt->sse, data, on_event, attempt);
     return keep_body(attempt, data);
@@ -144,12 +149,12 @@ static void understand(struct moot_attempt *attempt)
         finish_stream(attempt);
         break;
     case MOOT_ATTEMPT_WHOLE:
+    case MOOT_ATTEMPT_UNTYPED: /* and without a body */
         rc = attempt->dialect->read_reply(body, attempt->reply, &attempt->error);
         assert(rc == attempt->error.code || rc == 0);
         moot__ignore(rc);
         break;
     case MOOT_ATTEMPT_ERROR:
-        attempt->reach = MOOT_REACH_ANSWERED;
         rc = attempt->dialect->read_error(status, body, attempt->body.allocator, &attempt->error);
         assert(rc != 0);
         moot__ignore(rc);
@@ -165,6 +170,8 @@ static void understand(struct moot_attempt *attempt)
 
 static void release(struct moot_attempt *attempt)
 {
+    moot__secret_free(attempt->secret);
+    attempt->secret = NULL;
     moot__sse_deinit(&attempt->sse);
     moot__reply_stream_deinit(&attempt->stream);
     moot__buf_deinit(&attempt->body);
@@ -181,17 +188,35 @@ static void take_call_error(struct moot_attempt *attempt)
         attempt->error = attempt->stream.error;
 }
 
+/* Providers, and the gateways in front of them, quote what they were sent. */
+static void mask_credential(struct moot_attempt *attempt)
+{
+    struct moot_view secret = moot__secret_expose(attempt->secret);
+    struct moot_error_info *error = &attempt->error;
+    moot__mask_secret(error->message, sizeof error->message, secret);
+    moot__mask_secret(error->provider_code, sizeof error->provider_code, secret);
+}
+
+/* Whatever happens to the connection afterwards: of a refusal the status says enough. */
+static bool has_said_all(const struct moot_attempt *attempt)
+{
+    return attempt->mode == MOOT_ATTEMPT_ERROR ||
+           (attempt->mode == MOOT_ATTEMPT_STREAM && moot__reply_stream_is_done(&attempt->stream));
+}
+
 static void on_call_done(struct moot_call *call)
 {
     struct moot_attempt *attempt = attempt_of(call);
-    attempt->reach = call->sent ? MOOT_REACH_SENT : MOOT_REACH_NOT_SENT;
-    bool said_all = attempt->mode == MOOT_ATTEMPT_STREAM &&
-                    moot__reply_stream_is_done(&attempt->stream) &&
-                    call->error.code != MOOT_ECANCELED;
-    if (call->error.code == MOOT_OK || said_all)
+    attempt->reach = call->status >= 300 ? MOOT_REACH_ANSWERED
+                     : call->sent        ? MOOT_REACH_SENT
+                                         : MOOT_REACH_NOT_SENT;
+    if (call->error.code == MOOT_OK ||
+        (has_said_all(attempt) && call->error.code != MOOT_ECANCELED))
         understand(attempt);
     else
         take_call_error(attempt);
+    if (attempt->error.code && attempt->secret)
+        mask_credential(attempt);
     release(attempt);
     attempt->on_done(attempt); /* the owner may restart or free it: touch nothing */
 }
@@ -205,7 +230,9 @@ static void prepare(struct moot_attempt *attempt, const struct moot_attempt_requ
     attempt->retry_after[0] = attempt->retry_after_ms[0] = '\0';
     attempt->x_ms_retry_after_ms[0] = attempt->x_should_retry[0] = '\0';
     attempt->dialect = request->dialect;
+    attempt->secret = request->secret ? moot__secret_ref(request->secret) : NULL;
     attempt->mode = MOOT_ATTEMPT_NO_HEAD;
+    attempt->asked_for_stream = request->stream;
     attempt->call.on_head = on_head;
     attempt->call.on_body = on_body;
     attempt->call.on_done = on_call_done;
@@ -233,22 +260,39 @@ static struct moot_view auth_header(enum moot_auth auth)
     moot__unreachable();
 }
 
+static bool has_header(const struct moot_attempt_request *request, struct moot_view name)
+{
+    for (size_t i = 0; i < request->header_count; i++)
+        if (moot__view_eq_nocase(request->headers[i].name, name))
+            return true;
+    return false;
+}
+
+/* Ours; those that the configuration writes too are left to it. The credential is the last, so that
+ * it can be left out. */
 static int start_call(struct moot_attempt *attempt, const struct moot_attempt_request *request,
                       struct moot_view authorization)
 {
-    const struct moot_call_header headers[] = {
+    const struct moot_http1_header ours[] = {
         {MOOT_VIEW("Content-Type"), MOOT_VIEW("application/json")},
         {MOOT_VIEW("Accept"), request->stream ? MOOT_VIEW("text/event-stream, application/json")
                                               : MOOT_VIEW("application/json")},
         {MOOT_VIEW("User-Agent"), MOOT_VIEW("moot/" MOOT_VERSION_STRING)},
-        {auth_header(request->dialect->auth), authorization}, /* last, so that it can be left out */
+        {auth_header(request->dialect->auth), authorization},
     };
+    struct moot_http1_header headers[moot__countof(ours)];
+    size_t count = 0;
+    for (size_t i = 0; i < moot__countof(ours); i++)
+        if (ours[i].value.len && !has_header(request, ours[i].name))
+            headers[count++] = ours[i];
     struct moot_call_request http = {
         .origin = request->origin,
         .method = MOOT_VIEW("POST"),
         .target = request->target,
         .headers = headers,
-        .header_count = moot__countof(headers) - (authorization.len ? 0 : 1),
+        .header_count = count,
+        .more_headers = request->headers,
+        .more_header_count = request->header_count,
         .body = request->body,
         .accept_gzip = !request->stream,
         .deadlines = request->deadlines,
@@ -262,8 +306,9 @@ int moot__attempt_start(struct moot_attempt *attempt, const struct moot_attempt_
     struct moot_buf authorization;
     moot__buf_init(&authorization, attempt->body.allocator, MOOT_LIMIT_SECRET_BYTES + 16);
     int rc = MOOT_OK;
-    if (request->secret.len)
-        rc = write_authorization(&authorization, request->dialect->auth, request->secret);
+    if (request->secret)
+        rc = write_authorization(&authorization, request->dialect->auth,
+                                 moot__secret_expose(request->secret));
     if (!rc)
         rc = start_call(attempt, request, moot__buf_view(&authorization));
     if (authorization.data)

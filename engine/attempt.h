@@ -9,6 +9,7 @@
 #include "agents/dialect.h"
 #include "agents/reply.h"
 #include "agents/reply_stream.h"
+#include "credentials.h"
 #include "net/call.h"
 #include "net/sse.h"
 #include "retry.h"
@@ -20,8 +21,10 @@ struct moot_attempt_request {
     struct moot_origin *origin;
     const struct moot_dialect *dialect;
     struct moot_view target;
-    struct moot_view body;   /* borrowed until on_done */
-    struct moot_view secret; /* exposed only to write the header; not kept */
+    struct moot_view body;      /* borrowed until on_done */
+    struct moot_secret *secret; /* or NULL; kept, to be masked in what the provider says */
+    const struct moot_http1_header *headers; /* the provider's own, from the configuration */
+    size_t header_count;
     struct moot_call_deadlines deadlines;
     bool stream; /* a stream was asked for */
 };
@@ -34,7 +37,7 @@ struct moot_attempt {
     struct moot_reply *reply; /* initialised and empty; filled, also partly, until on_done */
 
     /* Final in on_done. */
-    struct moot_error_info error; /* code MOOT_OK: the reply is whole */
+    struct moot_error_info error; /* code MOOT_OK: the reply is whole; holds no credential */
     enum moot_reach reach;
     uint64_t first_token_ns; /* when the first text came, or 0 */
     char retry_after[MOOT_HINT_BYTES], retry_after_ms[MOOT_HINT_BYTES];
@@ -43,11 +46,14 @@ struct moot_attempt {
     /* Its own; `call` may be read for times and status. */
     struct moot_call call;
     const struct moot_dialect *dialect;
+    struct moot_secret *secret;
+    bool asked_for_stream;
     enum moot_attempt_mode {
         MOOT_ATTEMPT_NO_HEAD, /* nothing came yet */
         MOOT_ATTEMPT_STREAM,
         MOOT_ATTEMPT_WHOLE,
-        MOOT_ATTEMPT_ERROR, /* the status is not a success; the body says why */
+        MOOT_ATTEMPT_UNTYPED, /* a stream was asked for, the answer has no type: one of the two */
+        MOOT_ATTEMPT_ERROR,   /* the status is not a success; the body says why */
     } mode;
     struct moot_sse_parser sse;
     struct moot_reply_stream stream;

@@ -15,6 +15,7 @@
 #include "credentials.h"
 #include "engine/base/arena.h"
 #include "limiter.h"
+#include "net/http1.h"
 #include "net/url.h"
 #include "retry.h"
 
@@ -28,10 +29,6 @@
 struct moot_price {
     struct moot_view endpoint;
     double input, output;
-};
-
-struct moot_config_header {
-    struct moot_view name, value;
 };
 
 struct moot_timeouts {
@@ -51,7 +48,7 @@ struct moot_provider {
     bool allow_http;
     bool has_credential;
     struct moot_credential credential; /* as loaded; an engine copies it before it refreshes */
-    const struct moot_config_header *headers;
+    const struct moot_http1_header *headers;
     size_t header_count;
     struct moot_limiter_options quota;
     struct moot_timeouts timeouts;

@@ -8,6 +8,7 @@
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 #include "engine/base/limits.h"
+#include "net/proxy.h"
 
 struct defaults {
     const char *type, *url_variable, *key_variable, *url;
@@ -116,25 +117,80 @@ static int read_base_url(struct moot_config_reader *reader, const struct moot_tr
     return rc ? rc : parse_url(reader, place, provider);
 }
 
-static int read_proxy(struct moot_config_reader *reader, const struct moot_tree *node,
-                      struct moot_provider *provider)
+static int check_proxy(struct moot_config_reader *reader, const struct moot_tree *node,
+                       const char *name, struct moot_view proxy, struct moot_url *url)
 {
     struct moot_error_info why;
-    struct moot_url url;
-    if (!node)
+    if (moot__url_parse(proxy, MOOT_URL_ALLOW_USERINFO, url, &why))
+        return moot__config_fail(reader, MOOT_ECONFIG, node, "%s: %s", name, why.message);
+    if (url->scheme != MOOT_URL_HTTP)
+        return moot__config_fail(reader, MOOT_ECONFIG, node,
+                                 "%s: a proxy is spoken to in plain http, and what passes through "
+                                 "it is encrypted; write http://HOST:PORT, or proxy: null for none",
+                                 name);
+    return MOOT_OK;
+}
+
+/* The first of two variables that is set to something; or NULL. */
+static const char *either_variable(struct moot_config_reader *reader, const char *upper,
+                                   const char *lower)
+{
+    const char *value = moot__environment_get(&reader->environment, upper);
+    if (!value || !*value)
+        value = moot__environment_get(&reader->environment, lower);
+    return value && *value ? value : NULL;
+}
+
+/* What other programs of this machine use. A password is welcome there: it is no file of ours. */
+static int derive_proxy(struct moot_config_reader *reader, const struct moot_tree *place,
+                        struct moot_provider *provider)
+{
+    const char *exceptions = either_variable(reader, "NO_PROXY", "no_proxy");
+    if (provider->url.scheme != MOOT_URL_HTTPS ||
+        moot__proxy_is_excepted(moot__view_str(exceptions), provider->url.host, provider->url.port))
         return MOOT_OK;
-    int rc = moot__config_text(reader, node, &provider->proxy);
-    bool is_reference = moot__view_starts(provider->proxy, MOOT_VIEW("env:"));
-    if (rc == MOOT_OK)
-        rc = resolve(reader, node, &provider->proxy);
-    if (rc || provider->proxy.len == 0)
+    struct moot_view value =
+        moot__view_trim(moot__view_str(either_variable(reader, "HTTPS_PROXY", "https_proxy")));
+    if (value.len == 0)
+        return MOOT_OK;
+    static const char scheme[] = "http://"; /* often left out */
+    bool has_scheme = false;
+    for (size_t i = 0; i + 2 < value.len && !has_scheme; i++)
+        has_scheme = memcmp(value.ptr + i, "://", 3) == 0;
+    size_t skip = has_scheme ? 0 : sizeof scheme - 1;
+    char *copy = moot__arena_alloc(&reader->plan->arena, skip + value.len + 1);
+    if (!copy)
+        return moot__config_out_of_memory(reader);
+    memcpy(copy, scheme, skip);
+    memcpy(copy + skip, value.ptr, value.len);
+    copy[skip + value.len] = '\0';
+    provider->proxy = moot__view(copy, skip + value.len);
+    struct moot_url url;
+    return check_proxy(reader, place, "HTTPS_PROXY", provider->proxy, &url);
+}
+
+static int read_proxy(struct moot_config_reader *reader, const struct moot_tree *provider_node,
+                      struct moot_provider *provider)
+{
+    const struct moot_tree *node = moot__tree_get(provider_node, "proxy");
+    if (!node)
+        return derive_proxy(reader, provider_node, provider);
+    struct moot_view said = {NULL, 0};
+    int rc = moot__config_text(reader, node, &said);
+    if (rc || said.len == 0 || moot__view_is(said, "none"))
         return rc;
-    if (moot__url_parse(provider->proxy, MOOT_URL_ALLOW_USERINFO, &url, &why))
-        return moot__config_fail(reader, MOOT_ECONFIG, node, "proxy: %s", why.message);
+    bool is_reference = moot__view_starts(said, MOOT_VIEW("env:"));
+    struct moot_url url;
+    rc = resolve(reader, node, &said);
+    if (rc == MOOT_OK)
+        rc = check_proxy(reader, node, "proxy", said, &url);
+    if (rc)
+        return rc;
     if (url.userinfo.len && !is_reference)
         return moot__config_fail(reader, MOOT_ECONFIG, node,
                                  "a literal password is refused: put the proxy's address into a "
                                  "variable, and write env:NAME here");
+    provider->proxy = said;
     return MOOT_OK;
 }
 
@@ -189,6 +245,6 @@ int moot__config_read_address(struct moot_config_reader *reader, const struct mo
 {
     int rc = read_base_url(reader, node, provider);
     if (rc == MOOT_OK)
-        rc = read_proxy(reader, moot__tree_get(node, "proxy"), provider);
+        rc = read_proxy(reader, node, provider);
     return rc ? rc : read_key(reader, node, provider);
 }

@@ -194,12 +194,12 @@ static int read_headers(struct moot_config_reader *reader, const struct moot_tre
     if (rc)
         return rc;
     struct moot_arena *arena = &reader->plan->arena;
-    struct moot_config_header *headers =
+    struct moot_http1_header *headers =
         moot__arena_calloc(arena, node->count + 1, sizeof *headers);
     if (!headers)
         return moot__config_out_of_memory(reader);
     for (const struct moot_tree *entry = node->child; entry; entry = entry->next) {
-        struct moot_config_header *header = &headers[provider->header_count++];
+        struct moot_http1_header *header = &headers[provider->header_count++];
         rc = check_header(reader, entry);
         if (rc)
             return rc;

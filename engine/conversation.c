@@ -262,8 +262,9 @@ static int start_attempt(struct moot_conversation *c)
         .dialect = upstream->dialect,
         .target = moot__buf_view(&c->target),
         .body = moot__buf_view(&c->body),
-        .secret = upstream->credential.secret ? moot__secret_expose(upstream->credential.secret)
-                                              : (struct moot_view){NULL, 0},
+        .secret = upstream->credential.secret,
+        .headers = upstream->provider->headers,
+        .header_count = upstream->provider->header_count,
         .deadlines = {timeouts->connect_ns, timeouts->first_byte_ns, timeouts->idle_ns,
                       timeouts->total_ns},
         .stream = c->stream,

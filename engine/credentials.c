@@ -17,6 +17,7 @@
 
 struct moot_secret {
     const struct moot_allocator *allocator;
+    unsigned refs;
     size_t len;
     char bytes[];
 };
@@ -27,6 +28,7 @@ struct moot_secret *moot__secret_new(const struct moot_allocator *allocator, str
     if (!secret)
         return NULL;
     secret->allocator = allocator;
+    secret->refs = 1;
     secret->len = value.len;
     if (value.len)
         memcpy(secret->bytes, value.ptr, value.len);
@@ -34,9 +36,16 @@ struct moot_secret *moot__secret_new(const struct moot_allocator *allocator, str
     return secret;
 }
 
+struct moot_secret *moot__secret_ref(struct moot_secret *secret)
+{
+    assert(secret->refs > 0);
+    secret->refs++;
+    return secret;
+}
+
 void moot__secret_free(struct moot_secret *secret)
 {
-    if (!secret)
+    if (!secret || --secret->refs > 0)
         return;
     const struct moot_allocator *allocator = secret->allocator;
     moot__wipe(secret, sizeof *secret + secret->len + 1);

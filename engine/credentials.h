@@ -25,6 +25,9 @@ struct moot_secret;
 /* A wiped-on-free copy. NULL when there is no memory. */
 MOOT_NODISCARD struct moot_secret *moot__secret_new(const struct moot_allocator *allocator,
                                                     struct moot_view value);
+/* Another owner, on the same thread, who frees it too: what is refreshed stays alive as long as a
+ * call that used it. */
+struct moot_secret *moot__secret_ref(struct moot_secret *secret);
 void moot__secret_free(struct moot_secret *secret); /* NULL does nothing */
 
 /* The bytes, valid as long as the secret. They go into a header and nowhere else. */

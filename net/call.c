@@ -107,6 +107,9 @@ static int write_headers(struct moot_buf *out, const struct moot_call_request *r
     moot__buf_deinit(&host);
     for (size_t i = 0; !rc && i < request->header_count; i++)
         rc = moot__http1_write_header(out, request->headers[i].name, request->headers[i].value);
+    for (size_t i = 0; !rc && i < request->more_header_count; i++)
+        rc = moot__http1_write_header(out, request->more_headers[i].name,
+                                      request->more_headers[i].value);
     if (!rc && request->accept_gzip)
         rc = moot__http1_write_header(out, MOOT_VIEW("Accept-Encoding"), MOOT_VIEW("gzip"));
     if (!rc && (request->body.len || moot__view_is(request->method, "POST")))

@@ -14,11 +14,6 @@
 
 struct moot_call;
 
-/* A header of a request. Value bytes are borrowed for the time of the call. */
-struct moot_call_header {
-    struct moot_view name, value;
-};
-
 struct moot_call_deadlines {
     uint64_t connect_ns;    /* look-up, connection, proxy and handshake together */
     uint64_t first_byte_ns; /* sending; then from the request's last byte to the response's head */
@@ -29,8 +24,10 @@ struct moot_call_deadlines {
 struct moot_call_request {
     struct moot_origin *origin;
     struct moot_view method, target;
-    const struct moot_call_header *headers; /* Host, Content-Length, Accept-Encoding are added */
+    const struct moot_http1_header *headers; /* Host, Content-Length, Accept-Encoding are added */
     size_t header_count;
+    const struct moot_http1_header *more_headers; /* written after those */
+    size_t more_header_count;
     struct moot_view body;
     bool accept_gzip;
     struct moot_call_deadlines deadlines; /* 0: none */

@@ -35,6 +35,7 @@ struct moot_http1_limits {
 /* The limits of limits.h for each kind. */
 struct moot_http1_limits moot__http1_default_limits(enum moot_http1_kind kind);
 
+/* A header that was read, or is to be written. */
 struct moot_http1_header {
     struct moot_view name;  /* as written; compare without case */
     struct moot_view value; /* without spaces and tabs around it; may hold bytes above 0x7F */

@@ -34,7 +34,7 @@ static void a_request_and_its_answer(void **state)
     static struct call_bench bench;
     static struct call_probe probe;
     call_bench_init(&bench, NULL);
-    const struct moot_call_header headers[] = {{MOOT_VIEW("X-One"), MOOT_VIEW("1")}};
+    const struct moot_http1_header headers[] = {{MOOT_VIEW("X-One"), MOOT_VIEW("1")}};
     struct moot_call_request request =
         call_request(call_bench_origin(&bench, "http://Name.test:8080", ""));
     request.method = MOOT_VIEW("POST");
@@ -335,7 +335,7 @@ static void idle_connections_that_speak_are_closed(void **state)
 static void headers_that_would_split_are_refused(void **state)
 {
     (void)state;
-    static const struct moot_call_header bad[] = {
+    static const struct moot_http1_header bad[] = {
         {{"X", 1}, {"a\r\nEvil: 1", 10}}, {{"X", 1}, {"a\nb", 3}}, {{"X", 1}, {"a\0b", 3}},
         {{"X Y", 3}, {"a", 1}},           {{"X:", 2}, {"a", 1}},   {{"", 0}, {"a", 1}},
         {{"X\r\nY", 4}, {"a", 1}},

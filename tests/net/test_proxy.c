@@ -13,7 +13,7 @@
 static void begin(struct call_bench *bench, struct call_probe *probe, const char *url)
 {
     call_bench_init(bench, NULL);
-    const struct moot_call_header headers[] = {
+    const struct moot_http1_header headers[] = {
         {MOOT_VIEW("Authorization"), MOOT_VIEW("Bearer key")}};
     struct moot_call_request request = call_request(call_bench_origin(bench, url, PROXY));
     request.headers = headers;
