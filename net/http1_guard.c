@@ -5,36 +5,9 @@
 
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
+#include "http1_bytes.h"
 
 #define CHUNK_SIZE_DIGITS_MAX 16
-
-/* --- bytes --- */
-
-enum {
-    CLASS_TOKEN = 1,  /* tchar: method, header name */
-    CLASS_TARGET = 2, /* a visible ASCII character */
-    CLASS_TEXT = 4,   /* HTAB, SP, visible, and bytes above 0x7F: header value, reason */
-};
-
-static bool is_token_mark(unsigned char c)
-{
-    return c && memchr("!#$%&'*+-.^_`|~", c, 15) != NULL;
-}
-
-static bool is_in(char byte, int class)
-{
-    unsigned char c = (unsigned char)byte;
-    bool visible = c > ' ' && c < 0x7F;
-    switch (class) {
-    case CLASS_TEXT:
-        return visible || c == ' ' || c == '\t' || c >= 0x80;
-    case CLASS_TARGET:
-        return visible;
-    default:
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               is_token_mark(c);
-    }
-}
 
 static bool refuse(struct moot_http1_guard *guard, int code, int status, const char *reason)
 {
@@ -87,7 +60,7 @@ static bool begin_field(struct moot_http1_guard *guard, char c)
         return malformed(guard, "a folded header line");
     if (c == ':')
         return malformed(guard, "a header without a name");
-    if (!is_in(c, CLASS_TOKEN))
+    if (!moot__http1_byte_is(c, MOOT_HTTP1_TOKEN))
         return malformed(guard, "an invalid character in a header name");
     if (++guard->fields > guard->limits->headers)
         return refuse(guard, MOOT_ELIMIT, 431, "too many headers");
@@ -105,7 +78,7 @@ static bool step_name(struct moot_http1_guard *guard, char c)
         guard->state = GUARD_VALUE;
         return true;
     }
-    if (!is_in(c, CLASS_TOKEN))
+    if (!moot__http1_byte_is(c, MOOT_HTTP1_TOKEN))
         return malformed(guard, c == ' ' || c == '\t' ? "a space before the colon of a header"
                                                       : "an invalid character in a header name");
     remember_trailer(guard, c);
@@ -118,7 +91,8 @@ static bool step_value(struct moot_http1_guard *guard, char c)
         guard->state = GUARD_VALUE_LF;
         return true;
     }
-    return is_in(c, CLASS_TEXT) || malformed(guard, "a control character in a header value");
+    return moot__http1_byte_is(c, MOOT_HTTP1_TEXT) ||
+           malformed(guard, "a control character in a header value");
 }
 
 /* --- heads --- */
@@ -139,7 +113,7 @@ static bool step_request_line(struct moot_http1_guard *guard, char c)
 {
     if (c == ' ')
         guard->spaces++;
-    else if (!is_in(c, CLASS_TARGET))
+    else if (!moot__http1_byte_is(c, MOOT_HTTP1_TARGET))
         return malformed(guard, "an invalid character in the request line");
     else if (guard->spaces == 1 && ++guard->target_bytes > guard->limits->target_bytes)
         return refuse(guard, MOOT_ELIMIT, 414, "the request target is too long");
@@ -153,7 +127,8 @@ static bool step_status_line(struct moot_http1_guard *guard, char c)
     if (guard->line_bytes < sizeof version - 1 && c != version[guard->line_bytes])
         return malformed(guard, "not an HTTP/1 response");
     guard->line_bytes++;
-    return is_in(c, CLASS_TEXT) || malformed(guard, "a control character in the status line");
+    return moot__http1_byte_is(c, MOOT_HTTP1_TEXT) ||
+           malformed(guard, "a control character in the status line");
 }
 
 static bool step_start_line(struct moot_http1_guard *guard, char c)
@@ -201,6 +176,21 @@ void moot__http1_guard_init(struct moot_http1_guard *guard, enum moot_http1_kind
     *guard = (struct moot_http1_guard){.state = GUARD_START, .kind = kind, .limits = limits};
 }
 
+/* How many of the bytes ahead only go on with the name or value that is being read: most of a head,
+ * so that they are worth a loop of their own. */
+static size_t head_run(const struct moot_http1_guard *guard, const char *data, size_t len)
+{
+    if (guard->state != GUARD_NAME && guard->state != GUARD_VALUE)
+        return 0;
+    assert(!guard->in_trailers);
+    unsigned class = guard->state == GUARD_NAME ? MOOT_HTTP1_TOKEN : MOOT_HTTP1_TEXT;
+    size_t room = guard->limits->head_bytes - guard->head_bytes, run = 0;
+    for (size_t end = len < room ? len : room; run < end; run++)
+        if (!moot__http1_byte_is(data[run], class))
+            break;
+    return run;
+}
+
 size_t moot__http1_guard_head(struct moot_http1_guard *guard, const char *data, size_t len,
                               size_t *skip)
 {
@@ -209,6 +199,11 @@ size_t moot__http1_guard_head(struct moot_http1_guard *guard, const char *data, 
     *skip = 0;
     while (at < len && guard->state != GUARD_HEAD_DONE) {
         enum moot_http1_guard_state before = guard->state;
+        size_t run = head_run(guard, data + at, len - at);
+        guard->head_bytes += run;
+        at += run;
+        if (at == len)
+            break;
         if (guard->head_bytes >= guard->limits->head_bytes) {
             refuse(guard, MOOT_ELIMIT, 431, "the head is too long");
             break;
@@ -263,7 +258,7 @@ static bool step_extension(struct moot_http1_guard *guard, char c)
         guard->state = GUARD_SIZE_LF;
         return true;
     }
-    if (!is_in(c, CLASS_TEXT))
+    if (!moot__http1_byte_is(c, MOOT_HTTP1_TEXT))
         return malformed(guard, "a control character in a chunk extension");
     if (++guard->extension_bytes > MOOT_LIMIT_HTTP_CHUNK_EXTENSION_BYTES ||
         ++guard->extension_bytes_total > guard->limits->head_bytes)

@@ -1,39 +1,33 @@
 #include "http1_write.h"
 
 #include "engine/base/check.h"
-
-static bool is_visible(unsigned char c)
-{
-    return c > ' ' && c < 0x7F;
-}
+#include "http1_bytes.h"
 
 bool moot__http1_is_token(struct moot_view text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (!is_visible(c) || strchr("\"(),/:;<=>?@[\\]{}", c))
+    for (size_t i = 0; i < text.len; i++)
+        if (!moot__http1_byte_is(text.ptr[i], MOOT_HTTP1_TOKEN))
             return false;
-    }
     return text.len > 0;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
 }
 
 bool moot__http1_is_field_value(struct moot_view text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        bool blank = c == ' ' || c == '\t';
-        if (!is_visible(c) && !blank && c < 0x80)
+    for (size_t i = 0; i < text.len; i++)
+        if (!moot__http1_byte_is(text.ptr[i], MOOT_HTTP1_TEXT))
             return false;
-        if (blank && (i == 0 || i == text.len - 1))
-            return false;
-    }
-    return true;
+    return text.len == 0 || (!is_blank(text.ptr[0]) && !is_blank(text.ptr[text.len - 1]));
 }
 
 bool moot__http1_is_target(struct moot_view text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (!is_visible((unsigned char)text.ptr[i]) || text.ptr[i] == '#')
+        if (!moot__http1_byte_is(text.ptr[i], MOOT_HTTP1_TARGET) || text.ptr[i] == '#')
             return false;
     return text.len > 0;
 }

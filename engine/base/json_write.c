@@ -186,6 +186,21 @@ static bool any_escape(uint64_t word)
     return ((below | equal) & EACH_BYTE(0x80)) != 0;
 }
 
+/* Where the ASCII that needs no escape ends. Most strings are nothing else. */
+static size_t plain_ascii_end(struct moot_view text)
+{
+    size_t at = 0;
+    for (uint64_t word; text.len - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, text.ptr + at, sizeof word);
+        if (word & EACH_BYTE(0x80) || any_escape(word))
+            break;
+    }
+    while (at < text.len && !escapes[(unsigned char)text.ptr[at]] &&
+           (unsigned char)text.ptr[at] < 0x80)
+        at++;
+    return at;
+}
+
 /* Where the bytes that need no escape end. */
 static size_t plain_end(struct moot_view text, size_t at)
 {
@@ -221,6 +236,9 @@ static bool put_escaped(struct moot_json_writer *w, struct moot_view text, size_
 static bool put_string(struct moot_json_writer *w, struct moot_view text, size_t after)
 {
     put_byte(w, '"');
+    size_t plain = plain_ascii_end(text);
+    put(w, text.ptr, plain);
+    text = moot__view(text.ptr + plain, text.len - plain);
     while (text.len) {
         size_t bad, good = moot__utf8_scan(text, &bad);
         size_t left = text.len - good;
