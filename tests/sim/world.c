@@ -210,7 +210,7 @@ static void on_sim_event(void *context, const struct moot_sim_event *event)
 static bool make_hosts(struct world *world)
 {
     struct world_plan *plan = &world->plan;
-    moot__failing_alloc_init(&world->memory, plan->fail_at);
+    moot__failing_alloc_init(&world->memory, 0);
     moot__failing_alloc_init(&world->provider_memory, 0);
     plan->sim.context = world;
     plan->sim.on_event = world->is_verbose ? on_sim_event : NULL;
@@ -234,6 +234,9 @@ static bool make_hosts(struct world *world)
         rc = moot__ring_init(&world->ring, NULL, &(struct moot_ring_options){.bytes = 256 << 10});
     if (!rc)
         memset(world->ring.data, 0, world->ring.capacity); /* it is searched as a whole */
+    if (plan->fail_at)
+        world->memory.fail_at = moot__failing_alloc_calls(&world->memory) + plan->fail_at;
+    world->memory.stay_failed = plan->fail_at % 3 == 1; /* once, or from there on */
     return rc == MOOT_OK;
 }
 
