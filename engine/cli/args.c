@@ -57,15 +57,6 @@ static const char *option_at(const void *context, size_t index)
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-static bool has_option(const struct cli_command *command, enum cli_option_id id)
-{
-    for (size_t i = 0; i < command->option_count; i++) {
-        if (command->options[i] == id)
-            return true;
-    }
-    return false;
-}
-
 static bool store(struct cli_args *args, enum cli_option_id id, const char *text, const char *where)
 {
     const struct cli_option *option = &cli_options[id];
@@ -224,8 +215,10 @@ static bool read_operand(struct cli_args *args, const char *word)
 bool cli_args_read(struct cli_args *args, const struct cli_command *command, int count,
                    char *const *words, cli_environment_fn environment)
 {
-    assert(has_option(command, CLI_HELP));
     *args = (struct cli_args){.command = command};
+    for (size_t i = 0; i < command->option_count; i++)
+        args->is_known[command->options[i]] = true;
+    assert(args->is_known[CLI_HELP]);
     bool only_operands = false;
     for (int i = 0; i < count; i++) {
         const char *word = words[i];
@@ -252,19 +245,19 @@ bool cli_args_read(struct cli_args *args, const struct cli_command *command, int
 
 const char *cli_args_text(const struct cli_args *args, enum cli_option_id id)
 {
-    assert(has_option(args->command, id));
+    assert(args->is_known[id]);
     return args->is_set[id] ? args->values[id].text : NULL;
 }
 
 uint64_t cli_args_number(const struct cli_args *args, enum cli_option_id id, uint64_t otherwise)
 {
-    assert(has_option(args->command, id));
+    assert(args->is_known[id]);
     return args->is_set[id] ? args->values[id].number : otherwise;
 }
 
 bool cli_args_flag(const struct cli_args *args, enum cli_option_id id)
 {
-    assert(has_option(args->command, id));
+    assert(args->is_known[id]);
     return args->is_set[id] && args->values[id].truth;
 }
 

@@ -27,6 +27,7 @@ struct cli_command {
 
 struct cli_args {
     const struct cli_command *command;
+    bool is_known[CLI_OPTIONS]; /* the command has it; to ask for another is a mistake of ours */
     bool is_set[CLI_OPTIONS];
     struct cli_value values[CLI_OPTIONS]; /* of repeatable ones: the last */
     struct {

@@ -50,8 +50,11 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--version") == 0)
         return printf("moot %s\n", moot_version()) < 0 ? CLI_EXIT_FAILED : CLI_EXIT_OK;
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+    bool wants_help = strcmp(name, "help") == 0;
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || (wants_help && argc == 2))
         return print_help(stdout);
+    if (wants_help)
+        name = argv[2];
     const struct cli_command *command = find(name);
     if (!command) {
         const char *guess = cli_guess(name, command_at, NULL);
@@ -62,8 +65,8 @@ int main(int argc, char **argv)
         return guess ? cli_error("unknown command '%s'; did you mean '%s'?", name, guess)
                      : cli_error("unknown command '%s'; `moot --help` lists the known ones", name);
     }
-    struct cli_args args;
-    if (!cli_args_read(&args, command, argc - 2, argv + 2, getenv))
+    struct cli_args args = {.is_set = {[CLI_HELP] = wants_help}};
+    if (!wants_help && !cli_args_read(&args, command, argc - 2, argv + 2, getenv))
         return cli_error("%s", args.error);
     if (args.is_set[CLI_HELP]) {
         cli_help_print(command, stdout);

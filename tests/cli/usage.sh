@@ -15,6 +15,10 @@ for command in $(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' "$work/out");
     has err "moot: unknown option --no-such-option"
 done
 
+expect 0 help batch
+has out "Usage: moot batch"
+expect 1 help bacth
+has err "did you mean 'batch'?"
 expect 1
 has err "Usage: moot COMMAND"
 expect 1 mokc

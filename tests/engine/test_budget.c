@@ -1,0 +1,107 @@
+/* Quotas of the caller's over the plan's, and the plan's batch section as options. */
+#include "engine/budget.h"
+
+#include <moot/batch.h>
+
+#include "engine/limiter.h"
+#include "tests/support/failing_alloc.h"
+#include "tests/support/test.h"
+
+static const char config[] = "models:\n"
+                             "  oracle: {endpoint: o, provider: a}\n"
+                             "  judge: {endpoint: j, provider: b}\n"
+                             "providers:\n"
+                             "  a: {type: databricks, base_url: 'http://127.0.0.1:9',\n"
+                             "      requests_per_minute: 600}\n"
+                             "  b: {type: databricks, base_url: 'http://127.0.0.1:9',\n"
+                             "      requests_per_minute: 600}\n"
+                             "batch: {row_timeout: 5s, concurrency: 7, loops: 2, max_errors: 5%,\n"
+                             "        max_cost: 1.5, stream: true}\n";
+
+static struct moot_plan *load(void)
+{
+    struct moot_plan_options options = {.size = sizeof options, .path = "test.yaml"};
+    options.text = moot__view_str(config);
+    struct moot_plan *plan;
+    struct moot_error_info info = {0};
+    if (moot_plan_load(&options, &plan, &info) != MOOT_OK)
+        fail_msg("%s", info.message);
+    return plan;
+}
+
+static uint64_t requests_of(struct moot_budget *budget, unsigned provider)
+{
+    return moot__budget_limiter(budget, provider)->quota_milli[MOOT_METER_REQUESTS];
+}
+
+static void a_quota_stands_over_the_plans(void **state)
+{
+    (void)state;
+    struct moot_plan *plan = load();
+    struct moot_budget *plain, *laid;
+    struct moot_quota quota = {.provider = MOOT_VIEW("b"), .requests_per_minute = 1200};
+    assert_int_equal(moot_budget_new(NULL, plan, &plain), MOOT_OK);
+    assert_int_equal(moot_budget_new_with(NULL, plan, &quota, 1, &laid), MOOT_OK);
+    assert_true(requests_of(plain, 1) > 0);
+    assert_int_equal(requests_of(laid, 0), requests_of(plain, 0));
+    assert_int_equal(requests_of(laid, 1), 2 * requests_of(plain, 1));
+    moot_budget_unref(laid);
+
+    quota.requests_per_minute = 0; /* leaves the plan's */
+    assert_int_equal(moot_budget_new_with(NULL, plan, &quota, 1, &laid), MOOT_OK);
+    assert_int_equal(requests_of(laid, 1), requests_of(plain, 1));
+    moot_budget_unref(laid);
+    moot_budget_unref(plain);
+    moot_plan_unref(plan);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    struct moot_plan *plan = load();
+    struct moot_budget *budget;
+    struct moot_quota quotas[65] = {{.provider = MOOT_VIEW("c"), .requests_per_minute = 1}};
+    assert_int_equal(moot_budget_new_with(NULL, plan, quotas, 1, &budget), MOOT_ENOTFOUND);
+    assert_null(budget);
+    for (size_t i = 0; i < 65; i++)
+        quotas[i].provider = MOOT_VIEW("a");
+    assert_int_equal(moot_budget_new_with(NULL, plan, quotas, 65, &budget), MOOT_ELIMIT);
+    assert_null(budget);
+    assert_int_equal(moot_budget_new_with(NULL, plan, quotas, 64, &budget), MOOT_OK);
+    moot_budget_unref(budget);
+    struct moot_failing_alloc memory;
+    moot__failing_alloc_init(&memory, 1);
+    assert_int_equal(moot_budget_new_with(&memory.allocator, plan, quotas, 1, &budget),
+                     MOOT_ENOMEM);
+    assert_int_equal(moot__failing_alloc_live(&memory), 0);
+    moot_plan_unref(plan);
+}
+
+static void the_batch_section_becomes_options(void **state)
+{
+    (void)state;
+    struct moot_plan *plan = load();
+    struct moot_batch_options options;
+    moot_batch_options_init(&options, plan);
+    assert_int_equal(options.size, sizeof options);
+    assert_ptr_equal(options.plan, plan);
+    assert_int_equal(options.row_timeout_ns, UINT64_C(5000000000));
+    assert_int_equal(options.concurrency, 7);
+    assert_int_equal(options.loops, 2);
+    assert_false(options.has_errors_max);
+    assert_true(options.errors_percent_max > 4.9 && options.errors_percent_max < 5.1);
+    assert_true(options.cost_max > 1.4 && options.cost_max < 1.6);
+    assert_true(options.stream);
+    assert_null(options.input_path);
+    moot_plan_unref(plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_quota_stands_over_the_plans),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(the_batch_section_becomes_options),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
