@@ -117,7 +117,7 @@ int moot_conversation_begin(struct moot_engine *engine,
     *out = NULL;
     if (options->size != sizeof *options || !options->on_done || !options->message_count)
         return MOOT_EINVAL;
-    if (engine->closing)
+    if (engine->closing || atomic_load(&engine->sealed))
         return MOOT_EBUSY;
     uint64_t open = engine->stats.conversations_begun - engine->stats.conversations_done;
     if (open >= MOOT_LIMIT_CONVERSATIONS)

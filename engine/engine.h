@@ -4,6 +4,7 @@
 /* One loop's worth of everything that conversations share: transport, pool, gates, randomness, the
  * trace ring. A part is reached through its own header; this one only holds them together. */
 #include <moot/engine.h>
+#include <stdatomic.h>
 
 #include "config.h"
 #include "credentials.h"
@@ -46,7 +47,8 @@ struct moot_engine {
     unsigned talking, concurrency;  /* slots taken, and how many there are; 0: no cap */
     struct moot_engine_stats stats;
 
-    bool closing;
+    atomic_bool sealed; /* asked to close, maybe from another thread: no conversation begins */
+    bool closing;       /* on our own thread: those that are under way end */
     struct moot_task closing_task;
     void (*on_closed)(void *data);
     void *on_closed_data;

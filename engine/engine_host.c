@@ -13,6 +13,8 @@ int moot_engine_new(const struct moot_engine_options *options, struct moot_engin
                     struct moot_error_info *info)
 {
     *out = NULL;
+    if (options->size != sizeof *options || !options->plan) /* before anything else is believed */
+        return moot__fail(info, MOOT_EINVAL, MOOT_PHASE_NONE, "incomplete engine options");
     struct moot_loop_options loop_options = {
         .allocator = options->allocator,
         .mode = options->mode,
@@ -71,6 +73,7 @@ void moot_engine_close(struct moot_engine *engine, void (*on_closed)(void *data)
 {
     engine->on_closed = on_closed;
     engine->on_closed_data = data;
+    atomic_store(&engine->sealed, true);
     bool was_open = moot__loop_seal(engine->loop, begin_closing, NULL);
     assert(was_open);
     moot__ignore(was_open);

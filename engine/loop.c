@@ -27,7 +27,8 @@ struct moot_loop {
     struct moot_transport *transport;
     struct post last_post; /* memory for the last one, so that a close cannot fail */
     pthread_t thread;
-    bool closed; /* nothing of ours is left in `uv` */
+    bool closed;  /* nothing of ours is left in `uv` */
+    bool turning; /* inside moot__loop_turn */
     void (*on_closed)(void *data);
     void *on_closed_data;
 
@@ -105,6 +106,8 @@ bool moot__loop_seal(struct moot_loop *loop, moot_loop_run_fn *last, void *data)
         post = &loop->last_post;
         *post = (struct post){.run = last, .data = data};
         moot__list_init(&post->node);
+        if (loop->mode == MOOT_ENGINE_ON_LOOP)
+            uv_ref((uv_handle_t *)&loop->async); /* the end is work: the host's loop stays for it */
     }
     return enqueue(loop, post, true);
 }
@@ -124,11 +127,23 @@ static int open_handles(struct moot_loop *loop)
     return rc;
 }
 
+/* What a host gave may be any number. */
+static bool is_mode(enum moot_engine_mode mode)
+{
+    switch (mode) {
+    case MOOT_ENGINE_ON_LOOP:
+    case MOOT_ENGINE_EMBEDDED:
+    case MOOT_ENGINE_THREAD:
+        return true;
+    }
+    return false;
+}
+
 int moot__loop_new(const struct moot_loop_options *options, struct moot_loop **out)
 {
     *out = NULL;
     bool on_host = options->mode == MOOT_ENGINE_ON_LOOP;
-    if (on_host != (options->host != NULL))
+    if (!is_mode(options->mode) || on_host != (options->host != NULL))
         return MOOT_EINVAL;
     struct moot_loop *loop = moot__calloc(options->allocator, 1, sizeof *loop);
     if (!loop)
@@ -260,14 +275,21 @@ int moot__loop_fd(const struct moot_loop *loop)
     return uv_backend_fd(loop->uv);
 }
 
+/* libuv counts from the time of its last turn, and the host may have been busy since. A socket that
+ * its descriptor does not watch yet makes it 0. */
 int moot__loop_timeout_ms(const struct moot_loop *loop)
 {
+    uv_update_time(loop->uv);
     return uv_loop_alive(loop->uv) ? uv_backend_timeout(loop->uv) : -1;
 }
 
 void moot__loop_turn(struct moot_loop *loop)
 {
+    if (loop->turning)
+        return; /* called from one of our callbacks */
+    loop->turning = true;
     uv_run(loop->uv, UV_RUN_NOWAIT);
+    loop->turning = false;
     if (loop->closed)
         finish(loop);
 }

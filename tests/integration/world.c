@@ -16,7 +16,7 @@ struct world_options world_options(void)
     return (struct world_options){.emulator = moot_emulator_options_default()};
 }
 
-static struct moot_plan *load_plan(const struct world_options *options, unsigned port)
+struct moot_plan *world_plan(const struct world_options *options, const char *base_url)
 {
     char text[4096];
     snprintf(text, sizeof text,
@@ -25,9 +25,9 @@ static struct moot_plan *load_plan(const struct world_options *options, unsigned
              "  judge: {endpoint: model-b, instruction: You judge., temperature: 0.5}\n"
              "configuration: {user_response_instruction: Better please.}\n"
              "providers:\n"
-             "  default: {type: databricks, base_url: 'http://127.0.0.1:%u',\n"
+             "  default: {type: databricks, base_url: '%s',\n"
              "            api_key: env:TEST_KEY%s}\n%s",
-             port, options->provider_extra ? options->provider_extra : "",
+             base_url, options->provider_extra ? options->provider_extra : "",
              options->plan_extra ? options->plan_extra : "");
     struct moot_plan_options plan_options = {
         .size = sizeof plan_options,
@@ -52,7 +52,10 @@ void world_init(struct world *world, const struct world_options *options)
         .emulator = &options->emulator,
     };
     assert_int_equal(moot__emulator_server_open(&server, &world->server), MOOT_OK);
-    world->plan = load_plan(options, moot__emulator_server_address(world->server).port);
+    char base_url[64];
+    snprintf(base_url, sizeof base_url, "http://127.0.0.1:%u",
+             moot__emulator_server_address(world->server).port);
+    world->plan = world_plan(options, base_url);
     struct moot_engine_options engine = {
         .size = sizeof engine,
         .plan = world->plan,

@@ -24,6 +24,8 @@ struct world {
 };
 
 struct world_options world_options(void); /* an echo without delay */
+/* The plan that a world has, for a provider anywhere. */
+struct moot_plan *world_plan(const struct world_options *options, const char *base_url);
 void world_init(struct world *world, const struct world_options *options);
 void world_close_engine(struct world *world);
 void world_deinit(struct world *world); /* everything closed, nothing left */

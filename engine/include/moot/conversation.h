@@ -107,7 +107,7 @@ struct moot_conversation_options {
 
 /* Begin a conversation. Options and all that they point to are copied. 0 and *out; or MOOT_EINVAL,
  * MOOT_ELIMIT (too many or too large messages), MOOT_EUTF8, MOOT_EJSON (params), MOOT_EBUSY
- * (closing), MOOT_ENOMEM, and then no callback comes. */
+ * (closing, or too many conversations are open), MOOT_ENOMEM, and then no callback comes. */
 MOOT_API MOOT_NODISCARD int moot_conversation_begin(struct moot_engine *engine,
                                                     const struct moot_conversation_options *options,
                                                     struct moot_conversation **out);

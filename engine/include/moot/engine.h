@@ -25,7 +25,9 @@ enum moot_log_level { MOOT_LOG_DEBUG, MOOT_LOG_INFO, MOOT_LOG_WARNING, MOOT_LOG_
 
 /* How the engine runs. */
 enum moot_engine_mode {
-    MOOT_ENGINE_ON_LOOP,  /* on the host's uv_loop_t, given in `loop`; the host runs it */
+    /* On the host's uv_loop_t, given in `loop`; the host runs it. Conversations and a close keep
+     * uv_run going until they are done; an idle engine does not. */
+    MOOT_ENGINE_ON_LOOP,
     MOOT_ENGINE_EMBEDDED, /* inside any other event loop, by fd, timeout and turn */
     MOOT_ENGINE_THREAD,   /* on a thread of its own; talk to it with moot_engine_post */
 };
@@ -51,15 +53,17 @@ struct moot_engine_options {
 
 /* Make an engine. On failure *out is NULL and `info` (may be NULL) says why: MOOT_EINVAL,
  * MOOT_ENOMEM, MOOT_ECONFIG (no usable certificate authorities), MOOT_EIO. With
- * MOOT_ENGINE_THREAD the thread runs when this returns. */
+ * MOOT_ENGINE_THREAD the thread runs when this returns. With MOOT_ENGINE_ON_LOOP a failure may
+ * leave closing handles in the host's loop, which its next turns see off. */
 MOOT_API MOOT_NODISCARD int moot_engine_new(const struct moot_engine_options *options,
                                             struct moot_engine **out, struct moot_error_info *info);
 
 /* End every conversation as cancelled (each still gets its one on_done), close every connection,
  * then call `on_closed` once and free the engine: it must not be used from there on. No handle is
- * left in the host's loop. ON_LOOP and EMBEDDED: engine's thread only; `on_closed` comes from a
- * later turn, so keep turning until then. THREAD: any other thread; `on_closed` comes from the
- * engine's thread as its last act, and the thread is then gone. */
+ * left in the host's loop. Once only; from here on no conversation begins and no post is taken.
+ * ON_LOOP and EMBEDDED: engine's thread only; `on_closed` comes from a later turn, so keep turning
+ * until then. THREAD: any thread; `on_closed` comes from the engine's thread as its last act, and
+ * the thread, which nobody joins, is then gone. */
 MOOT_API void moot_engine_close(struct moot_engine *engine, void (*on_closed)(void *data),
                                 void *data);
 
@@ -71,7 +75,8 @@ MOOT_API MOOT_NODISCARD int moot_engine_post(struct moot_engine *engine,
                                              void *data);
 
 /* EMBEDDED: poll `moot_engine_fd` for reading, wait at most `moot_engine_timeout_ms` (-1: for ever,
- * 0: do not wait), then call moot_engine_turn, which never blocks. After on_closed, none of these.
+ * 0: do not wait), then call moot_engine_turn, which never blocks; ask for the timeout anew before
+ * each wait. Inside a callback of the engine a turn does nothing. After on_closed, none of these.
  */
 MOOT_API int moot_engine_fd(const struct moot_engine *engine);
 MOOT_API int moot_engine_timeout_ms(const struct moot_engine *engine);
