@@ -11,7 +11,8 @@
  * pick     asks the flow who speaks, assembles the messages and encodes the request; never waits,
  *          and goes to closing when nobody is left to speak
  * quota    waits at the provider's gate; the gate wakes us with a grant, which we hold from then on
- * call     one attempt is under way; its on_done wakes us, and the grant is settled
+ * call     one attempt is under way; its on_done wakes us, and the grant is settled; an answer that
+ *          ended while the user had paused waits here to be shown
  * backoff  waits for the retry timer
  * closing  waits until the attempt, if one is under way, has ended
  * done     the user's on_done runs, and we are gone
@@ -117,6 +118,11 @@ static void tell_waiting(struct moot_conversation *c, enum moot_wait wait, uint6
     tell(c, &event);
 }
 
+static bool wants_tokens(const struct moot_conversation *c)
+{
+    return c->on_event && c->events & (1u << MOOT_EVENT_TOKENS);
+}
+
 /* The text that is there and was not shown yet; nothing while paused. */
 static void tell_tokens(struct moot_conversation *c)
 {
@@ -127,7 +133,7 @@ static void tell_tokens(struct moot_conversation *c)
         .text = moot__view(c->reply.text.data + c->shown, c->reply.text.len - c->shown),
     };
     c->shown = c->reply.text.len;
-    if (c->on_event && c->events & (1u << MOOT_EVENT_TOKENS)) {
+    if (wants_tokens(c)) {
         c->has_shown = true;
         tell(c, &event);
     }
@@ -286,8 +292,8 @@ static int start_attempt(struct moot_conversation *c)
 static bool on_answered(struct moot_conversation *c)
 {
     moot__limiter_on_success(c->upstream->gate.limiter, c->waiter.grant.sent_at_ns,
-                             moot__conversation_now(c));
-    tell_tokens(c); /* of an answer that came whole */
+                             c->attempt.call.times.ended_ns);
+    tell_tokens(c); /* of an answer that came whole, or while paused */
     if (c->sm.current != CALL)
         return true;
     int rc = moot__conversation_keep_reply(c);
@@ -376,6 +382,13 @@ static bool on_failed(struct moot_conversation *c)
     return true;
 }
 
+/* The answer is whole, but the user has paused before the end of it. */
+static bool must_wait_for_user(const struct moot_conversation *c)
+{
+    return c->attempt.error.code == MOOT_OK && c->paused && wants_tokens(c) &&
+           c->shown < c->reply.text.len;
+}
+
 static bool do_call(struct moot_conversation *c)
 {
     if (!c->entered) {
@@ -386,11 +399,17 @@ static bool do_call(struct moot_conversation *c)
         if (rc)
             return conv_fail(c, rc, MOOT_PHASE_SEND);
     }
-    if (!c->attempt_done)
+    if (!c->attempt_done) {
+        tell_tokens(c); /* what came while paused */
+        return c->sm.current != CALL;
+    }
+    moot__conversation_settle(c); /* now, however long the user stays away */
+    if (must_wait_for_user(c)) {
+        moot__upstream_pump(c->upstream);
         return false;
+    }
     moot__timer_stop(c->engine->transport, &c->timer);
     c->worked_ns += moot__conversation_now(c) - c->state_since_ns;
-    moot__conversation_settle(c);
     bool moved = c->attempt.error.code == MOOT_OK ? on_answered(c) : on_failed(c);
     moot__upstream_pump(c->upstream);
     return moved;

@@ -117,7 +117,8 @@ MOOT_API MOOT_NODISCARD int moot_conversation_begin(struct moot_engine *engine,
 MOOT_API void moot_conversation_cancel(struct moot_conversation *conversation);
 
 /* Stop reading from the provider's socket, and go on. Between them no MOOT_EVENT_TOKENS comes, and
- * the provider is held back by TCP. Idempotent; deadlines go on. */
+ * the provider is held back by TCP. An answer of which tokens are still to be shown is not finished
+ * before they are. Idempotent; deadlines go on, but for the one on the provider's silence. */
 MOOT_API void moot_conversation_pause(struct moot_conversation *conversation);
 MOOT_API void moot_conversation_resume(struct moot_conversation *conversation);
 
