@@ -11,6 +11,10 @@ struct moot_view {
 };
 
 /* A view of a string literal. */
+#ifdef __cplusplus
+#define MOOT_VIEW(literal) (moot_view{("" literal), sizeof(literal) - 1})
+#else
 #define MOOT_VIEW(literal) ((struct moot_view){("" literal), sizeof(literal) - 1})
+#endif
 
 #endif
