@@ -91,6 +91,8 @@ struct moot_limiter {
         uint64_t accepted_since_cut, refused_since_cut; /* of what was sent after it */
         uint32_t futile;                                /* cuts in a row that changed nothing */
         bool is_noisy;                                  /* refusals do not depend on our rate */
+        bool was_clean_since_cut;                       /* a whole period without a refusal */
+        uint32_t quiet_windows;
         uint64_t kept_milli[MOOT_METERS]; /* in force before the first of the futile cuts */
         uint32_t kept_limit;
         uint32_t round; /* clean successes of this concurrency round */

@@ -48,11 +48,11 @@
 #define LEARN_ACCEPTED    10 /* fewer answers in less than LEARN_SPAN_NS teach nothing */
 #define LEARN_SPAN_NS     (10 * MOOT_NS_PER_S)
 #define FUTILE_CUTS       3
-#define FUTILE_ANSWERS    8   /* fewer since the last cut say nothing about it */
-#define NOISE_LEAST       0.1 /* the share of refusals that is noise, and not a limit */
-#define NOISE_MOST        0.6
-#define NOISE_TOO_MUCH    0.75 /* above it we are not wanted, noise or not */
-#define NOISE_OVER        0.05 /* below it the noise is over */
+#define FUTILE_ANSWERS    8     /* fewer since the last cut say nothing about it */
+#define NOISE_MOST        0.6   /* a share of refusals above it is a limit, not noise */
+#define NOISE_TOO_MUCH    0.75  /* above it we are not wanted, noise or not */
+#define NOISE_OVER        0.002 /* below it, for some windows, the noise is over */
+#define NOISE_QUIET       8     /* so many */
 #define NOISE_ANSWERS     64
 #define ROUND_MIN         4
 
@@ -204,16 +204,18 @@ static bool is_futile(struct moot_limiter *limiter)
     bool is_first = limiter->adapt.last_cut_ns == 0;
     if (!is_first && answers < FUTILE_ANSWERS)
         return false; /* too few to tell: they count for the next cut as well */
-    if (is_first || share < NOISE_LEAST || share > NOISE_MOST) {
+    if (is_first || limiter->adapt.was_clean_since_cut || share > NOISE_MOST) {
         limiter->adapt.futile = 0;
         keep_rates(limiter);
     } else {
         limiter->adapt.futile++;
     }
+    limiter->adapt.was_clean_since_cut = false;
     count_from_here(limiter);
     if (limiter->adapt.futile < FUTILE_CUTS)
         return false;
     limiter->adapt.is_noisy = true;
+    limiter->adapt.quiet_windows = 0;
     restore_rates(limiter);
     return true;
 }
@@ -228,7 +230,8 @@ static bool stay_noisy(struct moot_limiter *limiter)
         return limiter->adapt.is_noisy;
     double share = refused_share(limiter);
     count_from_here(limiter);
-    if (share < NOISE_OVER || share > NOISE_TOO_MUCH) {
+    limiter->adapt.quiet_windows = share < NOISE_OVER ? limiter->adapt.quiet_windows + 1 : 0;
+    if (limiter->adapt.quiet_windows == NOISE_QUIET || share > NOISE_TOO_MUCH) {
         limiter->adapt.is_noisy = false;
         limiter->adapt.futile = 0;
     }
@@ -308,6 +311,7 @@ static void grow_rates(struct moot_limiter *limiter, uint64_t now_ns)
     uint64_t span_ns = moot__ns_until(limiter->adapt.clean_since_ns, now_ns);
     if (span_ns < CLEAN_PERIOD_NS)
         return;
+    limiter->adapt.was_clean_since_cut = true;
     uint64_t used = atomic_load(&limiter->granted) - limiter->adapt.granted_at_clean;
     uint64_t rate = atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]);
     double could = (double)rate * (double)span_ns / MILLI_NS_PER_MIN;

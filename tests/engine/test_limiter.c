@@ -266,7 +266,7 @@ enum quota_kind {
     SLIDING_WINDOW,
     TOKEN_BUCKET,
     QUOTA_KINDS,
-    NOISE = QUOTA_KINDS, /* three of ten are refused, however fast or slow we are */
+    NOISE = QUOTA_KINDS, /* a share is refused, however fast or slow we are */
     FIRST_REFUSED,       /* the very first, and never again */
 };
 
@@ -279,6 +279,8 @@ struct provider {
     uint64_t level_at_ns;
     uint64_t accepted, refused;
     struct moot_rng rng;
+    unsigned noise_percent;
+    double per_second; /* of the bucket */
 };
 
 static bool provider_accepts(struct provider *p, uint64_t now_ns)
@@ -301,13 +303,13 @@ static bool provider_accepts(struct provider *p, uint64_t now_ns)
         }
         break;
     case NOISE:
-        ok = moot__rng_below(&p->rng, 10) >= 3;
+        ok = moot__rng_below(&p->rng, 100) >= p->noise_percent;
         break;
     case FIRST_REFUSED:
         ok = p->refused > 0;
         break;
     case TOKEN_BUCKET:
-        p->level += (double)(now_ns - p->level_at_ns) / (double)S * 10;
+        p->level += (double)(now_ns - p->level_at_ns) / (double)S * p->per_second;
         p->level = p->level > 60 ? 60 : p->level;
         p->level_at_ns = now_ns;
         ok = p->level >= 1;
@@ -376,6 +378,7 @@ static struct sim *sim_new(enum quota_kind kind, uint64_t per_minute, uint64_t l
     assert_non_null(sim);
     sim->provider.kind = kind;
     sim->provider.level = 60;
+    sim->provider.per_second = 10;
     moot__rng_init(&sim->provider.rng, 7);
     sim->latency_ns = latency_ns;
     sim->limiter = limiter_new(&(struct moot_limiter_options){.per_minute = {per_minute, 0, 0}});
@@ -416,6 +419,23 @@ static void a_known_quota_is_used_and_never_overshot(void **state)
     }
 }
 
+static void a_small_unknown_quota_is_found(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(TOKEN_BUCKET, 0, 2 * S);
+    sim->provider.per_second = 1;
+    sim_run(sim, 1, 300 * S);
+    uint64_t accepted = sim->provider.accepted, refused = sim->provider.refused;
+    sim_run(sim, 300 * S, 1500 * S);
+    accepted = sim->provider.accepted - accepted;
+    refused = sim->provider.refused - refused;
+    print_message("60 a minute: used %.1f %%, refused %.2f %%\n", (double)accepted / 12.0,
+                  100.0 * (double)refused / (double)accepted);
+    assert_true(accepted >= 1200 * 85 / 100);
+    assert_true(refused * 100 <= accepted * 5);
+    sim_free(sim);
+}
+
 static void an_unknown_quota_is_found(void **state)
 {
     (void)state;
@@ -441,14 +461,18 @@ static void an_unknown_quota_is_found(void **state)
 static void refusals_that_no_cut_helps_against_do_not_slow_us_down(void **state)
 {
     (void)state;
-    struct sim *sim = sim_new(NOISE, 0, 500 * MS);
-    sim_run(sim, 1, 120 * S);
-    uint64_t accepted = sim->provider.accepted;
-    sim_run(sim, 120 * S, 240 * S);
-    accepted = sim->provider.accepted - accepted;
-    print_message("noise: %.0f a second\n", (double)accepted / 120.0);
-    assert_true(accepted >= 120 * 100); /* spiralling cuts end at one a minute */
-    sim_free(sim);
+    static const unsigned percents[] = {1, 5, 30};
+    for (size_t i = 0; i < moot__countof(percents); i++) {
+        struct sim *sim = sim_new(NOISE, 0, 500 * MS);
+        sim->provider.noise_percent = percents[i];
+        sim_run(sim, 1, 120 * S);
+        uint64_t accepted = sim->provider.accepted;
+        sim_run(sim, 120 * S, 240 * S);
+        accepted = sim->provider.accepted - accepted;
+        print_message("noise of %u %%: %.0f a second\n", percents[i], (double)accepted / 120.0);
+        assert_true(accepted >= 120 * 100); /* spiralling cuts end at one a minute */
+        sim_free(sim);
+    }
 }
 
 static void one_early_refusal_teaches_no_rate(void **state)
@@ -532,6 +556,7 @@ int main(void)
         cmocka_unit_test(a_long_hint_is_capped_and_never_stretches_the_cooldown),
         cmocka_unit_test(a_known_quota_is_used_and_never_overshot),
         cmocka_unit_test(an_unknown_quota_is_found),
+        cmocka_unit_test(a_small_unknown_quota_is_found),
         cmocka_unit_test(refusals_that_no_cut_helps_against_do_not_slow_us_down),
         cmocka_unit_test(one_early_refusal_teaches_no_rate),
         cmocka_unit_test(threads_share_one_quota),
