@@ -278,7 +278,7 @@ static int start_attempt(struct moot_conversation *c)
     int rc = moot__attempt_start(&c->attempt, &request);
     if (rc)
         return rc;
-    c->attempt_under_way = true;
+    c->attempt_under_way = c->has_called = true;
     c->attempts++;
     c->engine->stats.calls++;
     if (c->paused)
@@ -535,6 +535,11 @@ void moot__conversation_shut_down(struct moot_list *node)
 void moot_conversation_cancel(struct moot_conversation *c)
 {
     conv_fail(c, MOOT_ECANCELED, MOOT_PHASE_NONE);
+}
+
+bool moot__conversation_has_called(const struct moot_conversation *c)
+{
+    return c->has_called;
 }
 
 void moot_conversation_pause(struct moot_conversation *c)

@@ -13,6 +13,9 @@ void moot__conversation_admit(struct moot_list *node);
 /* The gate granted; node: the waiter's, taken from the list of those granted. */
 void moot__conversation_grant(struct moot_list *node);
 
+/* Whether any call was made for it; if not, ending it costs nothing. */
+bool moot__conversation_has_called(const struct moot_conversation *conversation);
+
 /* The engine is closing. node: its place among the engine's conversations. */
 void moot__conversation_shut_down(struct moot_list *node);
 

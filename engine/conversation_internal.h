@@ -21,6 +21,7 @@ struct moot_conversation {
     struct moot_arena arena;
     bool entered; /* the state's one operation was started */
     bool has_slot, is_granted, attempt_under_way, attempt_done, timer_fired, has_shown, paused;
+    bool has_called; /* an attempt was made, perhaps in vain */
 
     /* What was asked. */
     struct moot_transcript transcript;

@@ -23,6 +23,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/err.h"
 #include "engine/config.h"
+#include "engine/conversation.h"
 #include "feeder.h"
 #include "input.h"
 #include "journal.h"
@@ -294,7 +295,8 @@ static int start_loop(struct moot_batch *batch, unsigned index, struct moot_erro
     batch->synced.open_engines++; /* nothing closes yet, so nobody else looks */
     struct moot_feeder_options feeder = {
         .allocator = batch->allocator,
-        .engine = {moot_conversation_begin, moot_conversation_cancel, loop->engine},
+        .engine = {moot_conversation_begin, moot_conversation_cancel, moot__conversation_has_called,
+                   loop->engine},
         .source = &batch->input.source,
         .sink = &batch->writer.sink,
         .tally = &batch->tally,

@@ -162,6 +162,8 @@ static int begin(struct moot_feeder *feeder, struct moot_row *row)
         .reply_count = row->reply_count < options->steps ? row->reply_count : options->steps - 1,
         .stream = options->stream,
         .work_limit_ns = options->row_timeout_ns,
+        /* Tokens are shown to nobody, so an answer that breaks off may be asked for again. */
+        .events = MOOT_EVENT_BIT(MOOT_EVENT_AGENT_FINISHED) | MOOT_EVENT_BIT(MOOT_EVENT_RETRY),
         .on_event = on_event,
         .on_done = on_done,
         .data = feed,
@@ -235,6 +237,17 @@ static void cancel_all(struct moot_feeder *feeder)
     }
 }
 
+/* No row begins any more: those that wait for their first call have not begun either. */
+static void drain(struct moot_feeder *feeder)
+{
+    feeder->ended = feeder->drained = true;
+    MOOT_LIST_FOREACH (node, &feeder->running) {
+        struct moot_feed *feed = moot__list_entry(node, struct moot_feed, node);
+        if (!feeder->options.engine.has_called(feed->conversation))
+            feeder->options.engine.cancel(feed->conversation);
+    }
+}
+
 void moot__feeder_pump(struct moot_feeder *feeder)
 {
     if (feeder->done || feeder->pumping)
@@ -242,8 +255,8 @@ void moot__feeder_pump(struct moot_feeder *feeder)
     feeder->pumping = true;
     while (!feeder->ended && take_row(feeder))
         ;
-    if (moot__tally_stopped(feeder->options.tally, NULL) != MOOT_STOP_NONE)
-        feeder->ended = true;
+    if (!feeder->drained && moot__tally_stopped(feeder->options.tally, NULL) != MOOT_STOP_NONE)
+        drain(feeder);
     if (!feeder->cancelled && moot__tally_is_cancelled(feeder->options.tally))
         cancel_all(feeder);
     feeder->pumping = false;

@@ -34,6 +34,7 @@ struct moot_feeder_engine {
     int (*begin)(struct moot_engine *engine, const struct moot_conversation_options *options,
                  struct moot_conversation **out);
     void (*cancel)(struct moot_conversation *conversation);
+    bool (*has_called)(const struct moot_conversation *conversation);
     struct moot_engine *engine;
 };
 
@@ -57,7 +58,7 @@ struct moot_feeder {
     unsigned in_flight;
     struct moot_buf line; /* the one in work */
     bool ended;           /* no row will begin */
-    bool pumping, cancelled, done;
+    bool pumping, drained, cancelled, done;
 };
 
 void moot__feeder_init(struct moot_feeder *feeder, const struct moot_feeder_options *options);

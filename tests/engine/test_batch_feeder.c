@@ -11,7 +11,7 @@ enum { ROWS = 8 };
 
 struct moot_conversation {
     struct moot_conversation_options options;
-    bool is_open, is_cancelled;
+    bool is_open, is_cancelled, has_called;
 };
 
 struct fixture {
@@ -67,7 +67,7 @@ static int begin(struct moot_engine *engine, const struct moot_conversation_opti
         return f->begin_rc;
     assert_true(f->begun < ROWS);
     *out = &f->talks[f->begun++];
-    **out = (struct moot_conversation){.options = *options, .is_open = true};
+    **out = (struct moot_conversation){.options = *options, .is_open = true, .has_called = true};
     f->open++;
     return MOOT_OK;
 }
@@ -75,6 +75,11 @@ static int begin(struct moot_engine *engine, const struct moot_conversation_opti
 static void cancel(struct moot_conversation *conversation)
 {
     conversation->is_cancelled = true;
+}
+
+static bool has_called(const struct moot_conversation *conversation)
+{
+    return conversation->has_called;
 }
 
 static void on_done(void *data)
@@ -107,7 +112,7 @@ static int set_up(void **state)
     f = (struct fixture){.source = {next}, .sink = {.put = put, .status = status}, .rows = 5};
     assert_int_equal(moot__tally_init(&f.tally, &(struct moot_tally_limits){0}), MOOT_OK);
     f.options = (struct moot_feeder_options){
-        .engine = {begin, cancel, (struct moot_engine *)(void *)&f},
+        .engine = {begin, cancel, has_called, (struct moot_engine *)(void *)&f},
         .source = &f.source,
         .sink = &f.sink,
         .tally = &f.tally,
@@ -196,6 +201,21 @@ static void a_drain_lets_rows_finish_and_a_cancel_ends_them(void **state)
     assert_int_equal(f->lines[MOOT_JOURNAL_ERRORS], 0);
 }
 
+static void a_drain_gives_up_rows_that_have_not_called(void **state)
+{
+    struct fixture *f = *state;
+    moot__feeder_pump(&f->feeder);
+    f->talks[1].has_called = false;
+    moot__tally_stop(&f->tally, MOOT_STOP_INTERRUPT, NULL);
+    moot__feeder_pump(&f->feeder);
+    assert_false(f->talks[0].is_cancelled);
+    assert_true(f->talks[1].is_cancelled);
+    end(f, 1, MOOT_ECANCELED, 0);
+    end(f, 0, MOOT_OK, 0);
+    assert_int_equal(f->lines[MOOT_JOURNAL_RESULTS], 1);
+    assert_int_equal(f->lines[MOOT_JOURNAL_ERRORS], 0);
+}
+
 static void a_line_that_cannot_be_kept_ends_everything(void **state)
 {
     struct fixture *f = *state;
@@ -253,6 +273,7 @@ int main(void)
         TEST(waits_for_the_source_and_the_sink),
         TEST(only_calls_before_the_last_are_kept),
         TEST(a_drain_lets_rows_finish_and_a_cancel_ends_them),
+        TEST(a_drain_gives_up_rows_that_have_not_called),
         TEST(a_line_that_cannot_be_kept_ends_everything),
         TEST(a_row_that_cannot_begin_fails_alone),
         TEST(no_memory_for_a_conversation_fails_the_run),
