@@ -230,7 +230,10 @@ static int write_line(const struct moot_row *row, const struct moot_outcome *out
     moot__json_write_object_begin(&w);
     if (row->dialect == &moot__row_openai)
         moot__row_write_name(&w, "id", "batch_req_", row);
-    moot__json_write_member_string(&w, row->dialect->id_key, row->id);
+    if (row->id_given) /* tools join on it: a number stays one */
+        moot__json_write_member_value(&w, row->dialect->id_key, row->id_given);
+    else
+        moot__json_write_member_string(&w, row->dialect->id_key, row->id);
     if (error)
         row->dialect->write_error(&w, row, error);
     else

@@ -25,6 +25,7 @@ struct moot_row {
      * line number and hash. `key` is the hash of it. */
     struct moot_view id;
     struct moot_hash key;
+    const struct moot_json *id_given; /* the id as it came, text or number, or NULL */
     const struct moot_message *messages;
     size_t message_count;
     struct moot_view params;          /* the caller's own parameters, a JSON object or empty */

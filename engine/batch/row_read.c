@@ -207,5 +207,6 @@ bool moot__row_read_id(struct moot_row *row, const struct moot_json *object, con
         return false;
     }
     row->id = id->text;
+    row->id_given = id;
     return true;
 }

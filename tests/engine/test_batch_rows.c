@@ -37,11 +37,11 @@ static const struct {
     {"mlflow",
      "{\"inputs\":{\"question\":\"q\"},\"expectations\":{\"expected_response\":\"4\"},\"id\":7}",
      "7", "q", "", 1,
-     "{\"id\":\"7\",\"inputs\":{\"question\":\"q\"},\"expectations\":{\"expected_response\":\"4\"},"
+     "{\"id\":7,\"inputs\":{\"question\":\"q\"},\"expectations\":{\"expected_response\":\"4\"},"
      "\"outputs\":\"A\"",
      "\"error\":{\"code\":\"timeout\",\"message\":\"late\",\"phase\":\"body\"}"},
     {"mt_bench", "{\"question_id\":81,\"category\":\"writing\",\"turns\":[\"q\",\"and then?\"]}",
-     "81", "q", "", 1, "{\"question_id\":\"81\",\"answer_id\":\"", "\"question_id\":\"81\""},
+     "81", "q", "", 1, "{\"question_id\":81,\"answer_id\":\"", "\"question_id\":81,"},
     {"plain", "{\"question\":\"q\",\"answer\":\"#### 18\",\"id\":\"g\"}", "g", "q", "", 1,
      "{\"id\":\"g\",\"answer\":\"A\",\"finish_reason\":\"stop\",\"model\":\"judge\",\"usage\":"
      "{\"input_tokens\":3,\"output_tokens\":4,\"total_tokens\":7},\"metadata\":{\"answer\":"
