@@ -86,16 +86,35 @@ static void record(struct moot_feeder *feeder, const struct moot_row *row,
         moot__tally_give_up(feeder->options.tally);
 }
 
+/* What fails every row alike, and what the user can do about it; NULL of anything else. */
+static const char *way_out(int code)
+{
+    switch (code) {
+    case MOOT_EAUTH:
+    case MOOT_ECREDENTIAL:
+        return "check the provider's api_key or its variable";
+    case MOOT_ECERT:
+        return "name the authority to trust with --ca FILE";
+    default:
+        return NULL;
+    }
+}
+
 /* Is it the run that has failed? */
 static bool is_refused(struct moot_feeder *feeder, const struct moot_error_info *error)
 {
     struct moot_batch_progress counts;
-    if (error->code != MOOT_EAUTH && error->code != MOOT_ECREDENTIAL && error->code != MOOT_ECERT)
+    const char *way = way_out(error->code);
+    if (!way)
         return false;
     moot__tally_counts(feeder->options.tally, &counts);
     if (counts.rows_succeeded > 0)
         return false;
-    moot__tally_stop(feeder->options.tally, MOOT_STOP_ERROR, error);
+    struct moot_error_info of_run = *error, said;
+    moot__fail(&said, error->code, error->phase, "%s; no row was answered: %s", error->message,
+               way);
+    memcpy(of_run.message, said.message, sizeof of_run.message);
+    moot__tally_stop(feeder->options.tally, MOOT_STOP_ERROR, &of_run);
     return true;
 }
 

@@ -28,7 +28,7 @@ int moot__file_error(int error)
     }
 }
 
-static int fail(struct moot_error_info *info, int error, const char *what, const char *path)
+int moot__file_fail(struct moot_error_info *info, int error, const char *what, const char *path)
 {
     char reason[128] = "";
     if (strerror_r(error, reason, sizeof reason) != 0)
@@ -90,7 +90,7 @@ int moot__file_replace(const struct moot_allocator *allocator, const char *path,
     }
     moot__free(allocator, temporary);
     if (error != 0)
-        return fail(info, error, "cannot write", path);
+        return moot__file_fail(info, error, "cannot write", path);
     int rc = moot__file_sync_folder(path);
     return rc == MOOT_OK ? rc : moot__fail(info, rc, MOOT_PHASE_NONE, "cannot sync %s", path);
 }
@@ -120,7 +120,7 @@ int moot__file_print(const struct moot_allocator *allocator, const char *path,
         return MOOT_OK;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return fail(info, errno, "cannot read", path);
+        return moot__file_fail(info, errno, "cannot read", path);
     struct stat st;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(fd);
@@ -137,7 +137,7 @@ int moot__file_print(const struct moot_allocator *allocator, const char *path,
     moot__free(allocator, buffer);
     close(fd);
     if (error != 0)
-        return fail(info, error, "cannot read", path);
+        return moot__file_fail(info, error, "cannot read", path);
     out->bytes = (uint64_t)st.st_size;
     moot__hash_text(moot__hasher_result(&hasher), out->hash);
     out->is_known = true;
@@ -150,7 +150,7 @@ int moot__log_file_open(struct moot_log_file *file, const char *path, struct moo
     *file = (struct moot_log_file){.fd = -1};
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, MODE);
     if (fd < 0)
-        return fail(info, errno, "cannot open", path);
+        return moot__file_fail(info, errno, "cannot open", path);
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(fd);
         return moot__fail(info, MOOT_EINVAL, MOOT_PHASE_NONE,

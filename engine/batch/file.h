@@ -13,6 +13,9 @@
 /* MOOT_ENOSPC, MOOT_ENOTFOUND or MOOT_EIO for an errno. */
 int moot__file_error(int error);
 
+/* Fail with it: "WHAT PATH: REASON". Returns the code. */
+int moot__file_fail(struct moot_error_info *info, int error, const char *what, const char *path);
+
 /* Replace a file by one with these bytes: a temporary one beside it, fsync, rename, fsync of the
  * folder. After a failure or a crash the old one is still there. Created with mode 0600. */
 MOOT_NODISCARD int moot__file_replace(const struct moot_allocator *allocator, const char *path,

@@ -11,6 +11,7 @@
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 #include "engine/base/limits.h"
+#include "file.h"
 
 enum { QUEUE_BYTES = 8 << 20 };
 
@@ -58,14 +59,14 @@ int moot__input_open(struct moot_input *input, const struct moot_input_options *
     moot__buf_init(&input->reader.header, options->allocator, MOOT_LIMIT_ROW_BYTES);
     bool is_stdin = strcmp(options->path, "-") == 0;
     input->reader.fd = is_stdin ? STDIN_FILENO : open(options->path, O_RDONLY | O_CLOEXEC);
+    int opened = input->reader.fd < 0 ? errno : 0;
     moot__lines_init(&input->reader.lines, options->allocator, input->reader.fd,
                      MOOT_LIMIT_ROW_BYTES);
     if (pthread_mutex_init(&input->synced.mutex, NULL) != 0 ||
         pthread_cond_init(&input->synced.room, NULL) != 0)
         return moot__fail(info, MOOT_ENOMEM, MOOT_PHASE_NONE, "no memory");
     if (input->reader.fd < 0)
-        return moot__fail(info, errno == ENOENT ? MOOT_ENOTFOUND : MOOT_EIO, MOOT_PHASE_NONE,
-                          "cannot read %s", options->path);
+        return moot__file_fail(info, opened, "cannot read", options->path);
     return look_at_first(input, info);
 }
 

@@ -335,6 +335,8 @@ static void a_refused_credential_stops_the_run(void **state)
     f->options.concurrency = 5;
     assert_int_equal(run(f), MOOT_BATCH_ERROR);
     assert_int_equal(f->info.code, MOOT_EAUTH);
+    assert_int_equal(f->info.http_status, 401);
+    assert_non_null(strstr(f->info.message, "no row was answered: check the provider's api_key"));
     assert_int_equal(f->last.rows_failed, 0);
     assert_int_equal(count_of(f, "out.errors.jsonl", "\n"), 0);
     assert_true(requests(f) <= 20);
