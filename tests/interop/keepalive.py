@@ -40,7 +40,7 @@ def check_rows(checks, rows, names, manner):
     return retries
 
 
-def run(moot, data, manner, *, stream):
+def run(moot, manner, *, stream):
     names = [f"row-{number}" for number in range(ROWS)]
     with peers.workspace(f"keepalive-{manner}") as (folder, checks), \
             peers.Mock(moot, folder / "mock.log", "--surface", "openai", "--seed", "7",
@@ -48,7 +48,9 @@ def run(moot, data, manner, *, stream):
             peers.Nginx(folder / "nginx", mock.url.removesuffix("/v1"), SETTINGS[manner]) as nginx:
         (folder / "questions.jsonl").write_text("".join(
             json.dumps({"id": name, "question": f"What of {name}?"}) + "\n" for name in names))
-        config = peers.tutorial(data, url=nginx.url, max_tokens=60, requests_per_minute=9000)
+        config = {"models": {"oracle": {"endpoint": "model-a", "instruction": "Answer."},
+                             "judge": {"endpoint": "model-b", "instruction": "Correct."}},
+                  "providers": peers.provider(nginx.url, requests_per_minute=9000)}
         done = peers.run_batch(moot, folder, *(["--stream"] if stream else []),
                                "--concurrency", "16", ca=nginx.ca, config=config,
                                questions="questions.jsonl")
@@ -68,9 +70,8 @@ def main():
     options = peers.options(__doc__).parse_args()
     peers.need_program("nginx")
     peers.need_program("openssl")
-    peers.need_data(options.data, peers.TUTORIAL)
-    run(options.moot, options.data, "announced", stream=True)
-    run(options.moot, options.data, "silent", stream=False)
+    run(options.moot, "announced", stream=True)
+    run(options.moot, "silent", stream=False)
 
 
 main()

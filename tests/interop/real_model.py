@@ -14,6 +14,14 @@ import peers  # noqa: E402
 MAX_TOKENS = 60
 
 
+def tutorial(data, url):
+    """The tutorial's configuration as it stands, but for short answers and a provider."""
+    config = json.loads(peers.need_data(data, "golden/model_config.json").read_text())
+    for role in config["models"].values():
+        role["max_tokens"] = MAX_TOKENS
+    return {**config, "providers": peers.provider(url)}
+
+
 def model_counts(model):
     """(tokens read, tokens written, calls) since the server began, by its own count."""
     with urllib.request.urlopen(f"{model.url}/metrics", timeout=10) as reply:
@@ -94,7 +102,7 @@ def run(moot, python, data, count, *, stream):
             peers.Model(python, folder) as model, \
             peers.Nginx(folder / "nginx", model.url) as nginx:
         (folder / "questions.jsonl").write_text("".join(line + "\n" for line in lines))
-        config = peers.tutorial(data, url=nginx.url, max_tokens=MAX_TOKENS)
+        config = tutorial(data, nginx.url)
         before = model_counts(model)
         done = peers.run_batch(moot, folder, *(["--stream"] if stream else []), ca=nginx.ca,
                                config=config, questions="questions.jsonl")
@@ -117,7 +125,7 @@ def main():
     options = parser.parse_args()
     peers.need_program("nginx")
     peers.need_program("openssl")
-    peers.need_data(options.data, peers.TUTORIAL)
+    peers.need_data(options.data, "golden/model_config.json")
     python = peers.need_python(options.peers)
     for stream in (True, False):
         run(options.moot, python, options.data, options.questions, stream=stream)
