@@ -96,6 +96,7 @@ struct moot_limiter {
         uint64_t kept_milli[MOOT_METERS]; /* in force before the first of the futile cuts */
         uint32_t kept_limit;
         uint32_t round; /* clean successes of this concurrency round */
+        uint64_t round_began_ns;
         uint64_t last_cut_ns;
         bool was_cut;      /* slow start is over */
         bool may_cut;      /* this episode: it did not begin within the cooldown */

@@ -55,6 +55,7 @@
 #define NOISE_QUIET       8     /* so many */
 #define NOISE_ANSWERS     64
 #define ROUND_MIN         4
+#define ROUND_NS_MIN      (250 * MOOT_NS_PER_MS) /* a fast server must not be flooded at once */
 
 /* What the provider let through so far: sent and not refused. Answers come late (a long reply takes
  * a minute), refusals come at once, so this is known long before the successes are. */
@@ -326,12 +327,15 @@ static void grow_rates(struct moot_limiter *limiter, uint64_t now_ns)
 /* As many clean successes as the limit is wide make a round; a round that used the limit raises
  * it: doubling until the first cut, then by a twentieth; by an eighth while a rate of requests is
  * in force, which guards against most refusals by itself. */
-static void grow_concurrency(struct moot_limiter *limiter)
+static void grow_concurrency(struct moot_limiter *limiter, uint64_t now_ns)
 {
     uint32_t limit = atomic_load(&limiter->in_flight_limit);
     if (!limiter->is_adaptive || ++limiter->adapt.round < (limit > ROUND_MIN ? limit : ROUND_MIN))
         return;
+    if (now_ns < moot__ns_add(limiter->adapt.round_began_ns, ROUND_NS_MIN))
+        return;
     limiter->adapt.round = 0;
+    limiter->adapt.round_began_ns = now_ns;
     uint32_t now_in_flight = atomic_load(&limiter->in_flight);
     uint32_t peak = atomic_exchange(&limiter->in_flight_peak, now_in_flight);
     if ((double)peak < USED_ENOUGH * (double)limit)
@@ -364,7 +368,7 @@ void moot__limiter_on_success(struct moot_limiter *limiter, uint64_t sent_at_ns,
     } else if (probe == PROBE_CLEAR) {
         mark(limiter, now_ns);
         grow_rates(limiter, now_ns);
-        grow_concurrency(limiter);
+        grow_concurrency(limiter, now_ns);
     }
     adapt_leave(limiter);
 }
