@@ -194,8 +194,7 @@ static int read_headers(struct moot_config_reader *reader, const struct moot_tre
     if (rc)
         return rc;
     struct moot_arena *arena = &reader->plan->arena;
-    struct moot_http1_header *headers =
-        moot__arena_calloc(arena, node->count + 1, sizeof *headers);
+    struct moot_http1_header *headers = moot__arena_calloc(arena, node->count + 1, sizeof *headers);
     if (!headers)
         return moot__config_out_of_memory(reader);
     for (const struct moot_tree *entry = node->child; entry; entry = entry->next) {

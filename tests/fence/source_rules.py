@@ -51,7 +51,8 @@ C11 = """assert complex ctype errno fenv float inttypes iso646 limits locale mat
 # Input and output, which the pure floors do without.
 OUTSIDE = """arpa/inet dirent fcntl ifaddrs net/if netdb netinet/in netinet/tcp poll pthread sched
  spawn sys/epoll sys/eventfd sys/file sys/ioctl sys/mman sys/random sys/resource sys/select
- sys/signalfd sys/socket sys/stat sys/time sys/timerfd sys/types sys/uio sys/un sys/wait syslog
+ sys/prctl sys/signalfd sys/socket sys/stat sys/time
+ sys/timerfd sys/types sys/uio sys/un sys/wait syslog
  termios unistd""".split()
 POSIX = OUTSIDE + ["dlfcn", "endian", "fnmatch", "getopt", "glob", "langinfo", "libgen", "regex",
                    "strings", "sys/auxv", "sys/utsname", "wordexp"]

@@ -44,7 +44,7 @@ struct moot_engine_options {
     const char *ca_file;
     /* Most conversations talking at once; the rest wait in order. 0: no cap but the budget's. */
     unsigned concurrency;
-    /* A ring for spans from moot_trace_ring, or NULL for none. */
+    /* An open trace from moot_trace_open for its spans, or NULL for none. */
     struct moot_trace *trace;
     /* Called on the engine's thread; NULL: silent. No secret and no prompt is ever in `message`. */
     void (*log)(void *context, enum moot_log_level level, struct moot_view message);
