@@ -21,6 +21,7 @@ void cli_process_prepare(void)
         close(fd);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a full file is said by the write that fails */
 }
 
 static sigset_t interrupts(void)

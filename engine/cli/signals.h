@@ -5,8 +5,8 @@
  * the middle of something else. The library touches no signal; this is the program's business. */
 
 /* Before anything else: descriptors 0 to 2 are open (on /dev/null if they were closed), so that no
- * file of ours can take their place; a reader that went away is an error of a write, not the end.
- */
+ * file of ours can take their place; a reader that went away and a file that may not grow are
+ * errors of a write, not the end. */
 void cli_process_prepare(void);
 
 /* From here on SIGINT and SIGTERM arrive at the returned descriptor. To be called before the first

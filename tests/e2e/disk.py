@@ -1,5 +1,6 @@
 """The disk is full, or a file was cut: what was written before is kept, and goes on."""
 import os
+import resource
 import subprocess
 
 import harness
@@ -45,6 +46,15 @@ class Full(harness.Scenario):
         self.assertGreater(known, 0)
         subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
         self.check_resumed(self.path("disk/out.jsonl"), known)
+
+    def test_file_size(self):
+        """What needs no mount: a file that may not grow."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, 64 << 10))
+
+        ended = self.run_moot(*self.words, "--progress", "off", preexec_fn=limit)
+        known = self.check_stopped(ended, self.path("out.jsonl"), "out.", "the same command again")
+        self.check_resumed(self.path("out.jsonl"), known)
 
 
 class Torn(harness.Scenario):
