@@ -82,7 +82,7 @@ static void lay_over(const struct cli_args *args, struct moot_batch_options *opt
     if (args->is_set[CLI_MAX_COST])
         options->cost_max = args->values[CLI_MAX_COST].amount;
     if (args->is_set[CLI_SHARD]) {
-        options->shard = (unsigned)shard->number - 1;
+        options->shard = (unsigned)shard->number;
         options->shards = (unsigned)shard->total;
     }
     if (args->is_set[CLI_MAX_ERRORS]) {

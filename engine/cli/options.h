@@ -33,7 +33,7 @@ enum cli_kind {
     X(LOOPS, "loops", 0, CLI_KIND_COUNT, 0, "N", "event loops, each on a thread of its own")       \
     X(LIMIT, "limit", 0, CLI_KIND_COUNT, 0, "N", "only the first N rows")                          \
     X(SHARD, "shard", 0, CLI_KIND_SHARD, 0, "I/N",                                                 \
-      "only part I of N; every row is in exactly one")                                             \
+      "only part I of N, from 0; every row is in exactly one")                                     \
     X(ROW_TIMEOUT, "row-timeout", 0, CLI_KIND_DURATION, 0, "D",                                    \
       "time at work for one row; waiting for quota does not count")                                \
     X(MAX_ERRORS, "max-errors", 0, CLI_KIND_COUNT_OR_PERCENT, 0, "N|P%",                           \

@@ -134,12 +134,12 @@ static const char *read_rate(const char *text, struct cli_value *out)
 
 static const char *read_shard(const char *text, struct cli_value *out)
 {
-    static const char want[] = "I/N with I from 1 to N, such as 2/8";
+    static const char want[] = "I/N with I from 0 to N - 1, such as 0/8";
     const char *slash = strchr(text, '/');
     uint64_t index, total;
     if (!slash || !read_count(text, slash, &index) ||
-        !read_count(slash + 1, slash + 1 + strlen(slash + 1), &total) || index < 1 ||
-        index > total || total > UINT32_MAX)
+        !read_count(slash + 1, slash + 1 + strlen(slash + 1), &total) || index >= total ||
+        total > UINT32_MAX)
         return want;
     out->number = index;
     out->total = total;

@@ -244,7 +244,8 @@ static void shards(void **state)
     assert_null(read_value(CLI_SHARD, "2/8", &value));
     assert_int_equal(value.number, 2);
     assert_int_equal(value.total, 8);
-    static const char *const bad[] = {"", "2", "0/8", "9/8", "2/", "/8", "2/8/1", "a/b"};
+    assert_null(read_value(CLI_SHARD, "0/1", &value));
+    static const char *const bad[] = {"", "2", "8/8", "0/0", "2/", "/8", "2/8/1", "a/b"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_non_null(read_value(CLI_SHARD, bad[i], &value));
 }

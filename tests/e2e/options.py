@@ -69,6 +69,18 @@ class Input(harness.Scenario):
 
 
 class Parts(harness.Scenario):
+    def test_shards(self):
+        words = self.prepare(ROWS)[:-1]
+        mock = self.mock()
+        ids = []
+        for part in (0, 1):
+            self.expect(self.run_moot(*words, f"part{part}.jsonl", "--shard", f"{part}/2",
+                                      "--progress", "off"), 0)
+            ids += [row["id"] for row in self.results(f"part{part}.jsonl")]
+            self.assertIn(len(ids), (part * ROWS // 2 + ROWS // 2, ROWS))
+        self.assertEqual(sorted(ids), sorted(row["id"] for row in harness.questions(ROWS)))
+        self.assertEqual(mock.stop()["requests"], 2 * ROWS)
+
     def test_fresh(self):
         words = self.prepare(ROWS) + ["--progress", "off"]
         mock = self.mock()
