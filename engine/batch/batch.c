@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -443,7 +444,13 @@ static enum moot_batch_status judge(struct moot_batch *batch, struct moot_error_
     case MOOT_STOP_NONE:
         break;
     }
-    return batch->journal.totals.failed > 0 ? MOOT_BATCH_SOME_FAILED : MOOT_BATCH_COMPLETE;
+    uint64_t failed = batch->journal.totals.failed;
+    if (failed == 0)
+        return MOOT_BATCH_COMPLETE;
+    moot__fail(info, MOOT_OK, MOOT_PHASE_NONE,
+               "%" PRIu64 " rows failed; %s says why, --retry-failed asks them again", failed,
+               batch->journal.paths[MOOT_PATH_ERRORS]);
+    return MOOT_BATCH_SOME_FAILED;
 }
 
 static void finish(struct moot_batch *batch, enum moot_batch_status *status,

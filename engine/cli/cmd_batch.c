@@ -184,7 +184,8 @@ static int run_batch(const struct cli_args *args, struct moot_batch *batch,
     moot_batch_progress(batch, &now);
     if (status != MOOT_BATCH_ERROR)
         cli_progress_finish(progress, &now, status);
-    if (info.message[0])
+    bool is_asked = status != MOOT_BATCH_SOME_FAILED || progress->mode != CLI_PROGRESS_OFF;
+    if (info.message[0] && is_asked)
         cli_error_info(NULL, &info);
     if (status == MOOT_BATCH_INTERRUPTED && progress->mode != CLI_PROGRESS_OFF)
         cli_error("interrupted; the same command goes on where it stopped");

@@ -15,6 +15,7 @@ write_config "$url"
 expect 2 batch -c "$work/agent.yaml" --progress plain --trace "$work/trace.jsonl" \
     "$work/in.jsonl" -o "$work/a.jsonl"
 has err "4 rows answered, 1 failed"
+has err "a.errors.jsonl says why, --retry-failed"
 has a.jsonl "j-model heard: Can you make the answer better?"
 [ "$(count a.jsonl)" -eq 4 ] || fail "a.jsonl has $(count a.jsonl) lines"
 [ "$(count a.errors.jsonl)" -eq 1 ] || fail "a.errors.jsonl has $(count a.errors.jsonl) lines"

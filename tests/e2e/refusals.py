@@ -141,6 +141,7 @@ class Peers(harness.Scenario):
             self.assertEqual(row["error"]["code"], "connection_error", row)
             for text in texts:
                 self.assertIn(text, row["error"]["message"])
+        self.expect(ended, 2, "out.errors.jsonl", "--retry-failed")
         self.mock()
         self.expect(self.run_moot(*words, "--retry-failed"), 0)
         self.expect_each_once(ROWS)

@@ -79,7 +79,8 @@ MOOT_API MOOT_NODISCARD int moot_batch_new(const struct moot_batch_options *opti
                                            struct moot_batch **out, struct moot_error_info *info);
 
 /* Run it to its end; once. Blocks the calling thread, on which progress is told. Returns how it
- * ended; `info` (may be NULL) says why, where there is a why. What makes MOOT_BATCH_ERROR:
+ * ended; `info` (may be NULL) says why, where there is a why. Of MOOT_BATCH_SOME_FAILED it names
+ * the file of the failed rows, with MOOT_OK as its code. What makes MOOT_BATCH_ERROR:
  *   MOOT_EINPUT     the input is of no known kind, or a result file has a bad line (named)
  *   MOOT_ECHANGED   input or configuration is not that of the run that is to be resumed
  *   MOOT_EBUSY      another process writes the output
