@@ -35,7 +35,7 @@ def model_counts(model):
 def check_rows(checks, folder, questions):
     """Every question has an answer of two calls; their tokens: {question: (in, out)}."""
     answers = {row["question_id"]: row for row in peers.read_jsonl(folder / "answers.jsonl")}
-    checks.equal(sorted(answers), sorted(str(q["question_id"]) for q in questions), "answered")
+    checks.equal(sorted(answers), sorted(q["question_id"] for q in questions), "answered")
     errors = folder / "answers.errors.jsonl"
     checks.that(not errors.exists() or errors.stat().st_size == 0, "there are failed rows")
     tokens = {}
@@ -43,7 +43,7 @@ def check_rows(checks, folder, questions):
         checks.that(row["choices"][0]["turns"][0].strip(), f"{name}: the judge said nothing")
         facts = row["moot"]
         checks.equal((facts["calls"], facts["retries"]), (2, 0), f"{name}: calls and retries")
-        tokens[name] = facts.get("input_tokens"), facts.get("output_tokens")
+        tokens[str(name)] = facts.get("input_tokens"), facts.get("output_tokens")
     return tokens
 
 
