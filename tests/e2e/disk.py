@@ -46,6 +46,7 @@ class Full(harness.Scenario):
         self.assertGreater(known, 0)
         subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
         self.check_resumed(self.path("disk/out.jsonl"), known)
+        self.look_for_key()  # while the disk is there
 
     def test_file_size(self):
         """What needs no mount: a file that may not grow."""
