@@ -60,7 +60,7 @@ void moot__conversation_wake(struct moot_conversation *c)
 static uint64_t conv_waited(struct moot_conversation *c)
 {
     uint64_t span_ns = moot__conversation_now(c) - c->state_since_ns;
-    bool is_throttled = c->sm.current == BACKOFF && c->attempt.error.code == MOOT_ETHROTTLED;
+    bool is_throttled = c->sm.current == BACKOFF && c->is_throttled;
     if (c->sm.current == SLOT || c->sm.current == QUOTA || is_throttled)
         c->outcome.waited_ns += span_ns;
     else if (c->sm.current == BACKOFF)
@@ -258,6 +258,7 @@ static int start_attempt(struct moot_conversation *c)
     moot__reply_reset(&c->reply);
     c->shown = 0;
     c->attempt_done = false;
+    c->credential_reads = upstream->credential_reads;
     c->attempt.on_text = on_attempt_text;
     c->attempt.on_done = on_attempt_done;
     c->attempt.reply = &c->reply;
@@ -317,10 +318,13 @@ static bool on_answered(struct moot_conversation *c)
 static void decide(struct moot_conversation *c, struct moot_retry_verdict *verdict)
 {
     const struct moot_provider *provider = c->upstream->provider;
-    bool is_throttle = c->attempt.error.code == MOOT_ETHROTTLED;
-    unsigned number = is_throttle ? ++c->throttles : ++c->failures;
+    const struct moot_error_info *error = &c->attempt.error;
+    /* A refusal before any token cost nothing. The same words inside a stream may have been billed,
+     * and are a failure like others. */
+    c->is_throttled = c->attempt.reach == MOOT_REACH_ANSWERED && error->code == MOOT_ETHROTTLED;
+    unsigned number = c->is_throttled ? ++c->throttles : ++c->failures;
     struct moot_retry_policy policy = provider->retry;
-    if (is_throttle)
+    if (c->is_throttled)
         policy.attempts_max = 0; /* waiting for quota is not failing */
     else if (!policy.attempts_max)
         policy.attempts_max = ATTEMPTS_MAX;
@@ -329,6 +333,8 @@ static void decide(struct moot_conversation *c, struct moot_retry_verdict *verdi
         .http_status = c->attempt.error.http_status,
         .provider_code = moot__view_str(c->attempt.error.provider_code),
         .reach = c->attempt.reach,
+        .is_permanent =
+            error->code == MOOT_EPROVIDER && error->http_status < 300 && !error->retriable,
         .has_delivered = c->has_shown,
         .can_refresh_credential = !c->refreshed && c->upstream->credential.secret != NULL,
         .number = number,
@@ -337,7 +343,7 @@ static void decide(struct moot_conversation *c, struct moot_retry_verdict *verdi
         .deadline_ns = MOOT_NEVER_NS,
         .wall_s = (int64_t)(moot__wall_ns(c->engine->transport) / MOOT_NS_PER_S),
     };
-    if (!is_throttle)
+    if (!c->is_throttled)
         facts.deadline_ns = moot__ns_add(moot__conversation_now(c), work_left_ns(c));
     moot__retry_decide(&facts, &policy, &c->engine->rng, verdict);
 }
@@ -354,6 +360,19 @@ static void tell_limiter(struct moot_conversation *c, const struct moot_retry_ve
     }
 }
 
+/* After a 401: another conversation may have read the new key already. */
+static bool has_fresh_credential(struct moot_conversation *c)
+{
+    struct moot_upstream *upstream = c->upstream;
+    c->refreshed = true;
+    if (c->credential_reads != upstream->credential_reads)
+        return true;
+    if (moot__credential_refresh(&upstream->credential, NULL) != MOOT_OK)
+        return false;
+    upstream->credential_reads++;
+    return true;
+}
+
 static bool on_failed(struct moot_conversation *c)
 {
     struct moot_retry_verdict verdict;
@@ -363,11 +382,8 @@ static bool on_failed(struct moot_conversation *c)
     c->possible_duplicate = c->possible_duplicate || verdict.possible_duplicate;
     c->attempt.error.retry_after_ns = verdict.retry_after_ns;
     c->attempt.error.possible_duplicate = c->possible_duplicate;
-    if (verdict.again && verdict.refresh_credential) {
-        c->refreshed = true;
-        if (moot__credential_refresh(&c->upstream->credential, NULL) != MOOT_OK)
-            verdict.again = false;
-    }
+    if (verdict.again && verdict.refresh_credential)
+        verdict.again = has_fresh_credential(c);
     if (!verdict.again) {
         c->outcome.possible_duplicate = c->outcome.possible_duplicate || c->possible_duplicate;
         moot__conversation_end_turn(c);
@@ -440,7 +456,10 @@ static bool do_closing(struct moot_conversation *c)
     if (c->attempt_under_way)
         return false;
     if (c->upstream && c->waiter.grant.is_held) {
-        moot__conversation_settle(c); /* a call that was given up may have been billed */
+        /* A call that was given up may have been billed. */
+        if (c->attempt.reach == MOOT_REACH_SENT)
+            c->possible_duplicate = true;
+        moot__conversation_settle(c);
         moot__upstream_pump(c->upstream);
     }
     return conv_move(c, DONE);

@@ -22,6 +22,7 @@ struct moot_upstream {
     const struct moot_dialect *dialect;
     struct moot_origin *origin;
     struct moot_credential credential; /* this thread's copy */
+    unsigned credential_reads;         /* how often it was read again */
     struct moot_gate gate;
     struct moot_timer timer; /* when the gate wants to be pumped */
 };

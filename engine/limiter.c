@@ -86,9 +86,12 @@ static uint64_t fits_at_ns(uint64_t arrival_ns, uint64_t cost, uint64_t burst_ns
 static int meter_take(struct moot_limiter *limiter, enum moot_meter meter, uint64_t units,
                       uint64_t now_ns, struct moot_grant *grant, uint64_t *retry_at_ns)
 {
-    uint64_t cost = cost_ns(units, atomic_load(&limiter->rate_milli[meter]));
-    if (cost == 0)
+    uint64_t rate = atomic_load(&limiter->rate_milli[meter]);
+    if (rate == 0)
         return MOOT_OK;
+    /* An estimate of nothing waits as well, and brings the bucket up to now: what the call really
+     * uses is charged from there, and would otherwise be a debt in the past. */
+    uint64_t cost = cost_ns(units, rate);
     uint64_t seen = atomic_load(&limiter->arrival_ns[meter]);
     uint64_t next;
     do {
@@ -103,10 +106,18 @@ static int meter_take(struct moot_limiter *limiter, enum moot_meter meter, uint6
     return MOOT_OK;
 }
 
+/* Never below 0: a rate that came or went in between may have moved the arrival under us. */
+static void lower_by(_Atomic uint64_t *value, uint64_t amount)
+{
+    uint64_t seen = atomic_load(value);
+    while (!atomic_compare_exchange_weak(value, &seen, seen > amount ? seen - amount : 0)) {
+    }
+}
+
 static void meters_give_back(struct moot_limiter *limiter, struct moot_grant *grant)
 {
     for (unsigned i = 0; i < MOOT_METERS; i++) {
-        atomic_fetch_sub(&limiter->arrival_ns[i], grant->charged_ns[i]);
+        lower_by(&limiter->arrival_ns[i], grant->charged_ns[i]);
         grant->charged_ns[i] = 0;
     }
 }
@@ -180,7 +191,7 @@ static void meter_correct(struct moot_limiter *limiter, enum moot_meter meter, u
     if (really > charged)
         atomic_fetch_add(&limiter->arrival_ns[meter], really - charged);
     else if (really < charged)
-        atomic_fetch_sub(&limiter->arrival_ns[meter], charged - really);
+        lower_by(&limiter->arrival_ns[meter], charged - really);
 }
 
 void moot__limiter_settle(struct moot_limiter *limiter, struct moot_grant *grant,

@@ -313,7 +313,8 @@ static void grow_rates(struct moot_limiter *limiter, uint64_t now_ns)
     if (span_ns < CLEAN_PERIOD_NS)
         return;
     limiter->adapt.was_clean_since_cut = true;
-    uint64_t used = atomic_load(&limiter->granted) - limiter->adapt.granted_at_clean;
+    uint64_t granted = atomic_load(&limiter->granted); /* cancels take from it */
+    uint64_t used = moot__ns_until(limiter->adapt.granted_at_clean, granted);
     uint64_t rate = atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]);
     double could = (double)rate * (double)span_ns / MILLI_NS_PER_MIN;
     if (!limiter->is_learning || (double)used >= USED_ENOUGH * could) {

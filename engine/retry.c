@@ -99,7 +99,7 @@ static enum moot_retry_reason may_repeat(const struct moot_retry_attempt *attemp
         return MOOT_RETRY_EXHAUSTED;
     if (attempt->http_status == 401 && attempt->can_refresh_credential)
         return MOOT_RETRY_REFRESH;
-    if (status_is_final(attempt->http_status))
+    if (status_is_final(attempt->http_status) || attempt->is_permanent)
         return MOOT_RETRY_FINAL;
     if (moot__view_eq_nocase(told, MOOT_VIEW("false")))
         return MOOT_RETRY_TOLD_NOT;

@@ -58,6 +58,7 @@ struct moot_retry_attempt {
     int http_status;                /* 0 if there was none */
     struct moot_view provider_code; /* the provider's code or type; may be empty */
     enum moot_reach reach;
+    bool is_permanent;           /* an error inside a 2xx that says the request itself is wrong */
     bool has_delivered;          /* a token of the answer was handed to the caller */
     bool can_refresh_credential; /* and has not yet been refreshed for this call */
     unsigned number;             /* of this attempt, from 1 */

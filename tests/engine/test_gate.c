@@ -80,7 +80,9 @@ static void a_large_request_is_not_overtaken(void **state)
     assert_int_equal(next_granted(f), 0);
     assert_int_equal(moot__gate_pump(&f->gate, 1 * S, &f->granted), 1);
     assert_int_equal(next_granted(f), 1);
-    assert_int_equal(moot__gate_pump(&f->gate, 2 * S, &f->granted), 1);
+    /* Its debt is everybody's, also of those who estimate nothing. */
+    assert_int_equal(moot__gate_pump(&f->gate, 2 * S, &f->granted), 0);
+    assert_int_equal(moot__gate_pump(&f->gate, 3 * S, &f->granted), 1);
     assert_int_equal(next_granted(f), 2);
     moot__gate_deinit(&f->gate);
 }

@@ -119,6 +119,26 @@ static void settling_refunds_and_charges(void **state)
     free(limiter);
 }
 
+static void tokens_that_nobody_estimated_are_a_debt_all_the_same(void **state)
+{
+    (void)state;
+    struct moot_limiter *limiter =
+        limiter_new(&(struct moot_limiter_options){.per_minute = {0, 0, 60000}, .concurrency = 9});
+    struct moot_grant grant;
+    uint64_t retry_at_ns = 0, now_ns = 1000 * S;
+    assert_int_equal(moot__limiter_reserve(limiter, now_ns, one_request, &grant, &retry_at_ns),
+                     MOOT_OK);
+    moot__limiter_settle(limiter, &grant, 0, 9700); /* ten seconds' worth */
+    assert_int_equal(
+        moot__limiter_reserve(limiter, now_ns + 8 * S, one_request, &grant, &retry_at_ns),
+        MOOT_EAGAIN);
+    assert_int_equal(
+        moot__limiter_reserve(limiter, now_ns + 10 * S, one_request, &grant, &retry_at_ns),
+        MOOT_OK);
+    moot__limiter_cancel(limiter, &grant);
+    free(limiter);
+}
+
 static void a_refusal_by_one_meter_takes_nothing_of_the_others(void **state)
 {
     (void)state;
@@ -548,6 +568,7 @@ int main(void)
         cmocka_unit_test(no_window_of_a_minute_sees_more_than_the_quota),
         cmocka_unit_test(a_request_larger_than_the_bucket_waits_until_it_is_full),
         cmocka_unit_test(settling_refunds_and_charges),
+        cmocka_unit_test(tokens_that_nobody_estimated_are_a_debt_all_the_same),
         cmocka_unit_test(a_refusal_by_one_meter_takes_nothing_of_the_others),
         cmocka_unit_test(concurrency_is_a_ceiling),
         cmocka_unit_test(adaptive_concurrency_starts_slowly_and_is_cut_once_an_episode),
