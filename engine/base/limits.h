@@ -54,7 +54,7 @@
     /* Batch */                                                                                    \
     X(ROW_BYTES, 32 << 20, "one row of an input or result file; EINPUT")                           \
     X(ROW_ID_BYTES, 512, "the id of a row; EINPUT")                                                \
-    X(BATCH_QUEUE_ROWS, 4096, "rows read ahead of the engines")                                    \
+    X(BATCH_QUEUE_ROWS, 1024, "rows read ahead of the engines")                                    \
     /* Tracing */                                                                                  \
     X(TRACE_RING_BYTES, 4 << 20, "spans not yet written, a loop; full means dropped and counted")  \
     X(SPAN_BYTES, 256 << 10, "one span; longer texts are cut")

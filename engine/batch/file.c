@@ -37,15 +37,17 @@ int moot__file_fail(struct moot_error_info *info, int error, const char *what, c
                       reason);
 }
 
-static int write_all(int fd, struct moot_view bytes)
+/* 0 or an errno; *written: how many bytes are there in any case. */
+static int write_all(int fd, struct moot_view bytes, size_t *written)
 {
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
+    *written = 0;
+    while (*written < bytes.len) {
+        ssize_t n = write(fd, bytes.ptr + *written, bytes.len - *written);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return n < 0 ? errno : EIO;
-        bytes = moot__view(bytes.ptr + n, bytes.len - (size_t)n);
+        *written += (size_t)n;
     }
     return 0;
 }
@@ -78,7 +80,8 @@ int moot__file_replace(const struct moot_allocator *allocator, const char *path,
     if (fd < 0) {
         error = errno;
     } else {
-        error = write_all(fd, bytes);
+        size_t written;
+        error = write_all(fd, bytes, &written);
         if (error == 0 && fsync(fd) != 0)
             error = errno;
         if (close(fd) != 0 && error == 0)
@@ -167,16 +170,24 @@ void moot__log_file_close(struct moot_log_file *file)
     file->fd = -1;
 }
 
-int moot__log_file_append(struct moot_log_file *file, struct moot_view line)
+/* How many of the bytes are whole lines. */
+static size_t whole_lines(struct moot_view bytes)
 {
-    assert(line.len > 0 && line.ptr[line.len - 1] == '\n');
-    int error = write_all(file->fd, line);
-    if (error == 0) {
-        file->bytes += line.len;
-        file->is_dirty = true;
+    while (bytes.len > 0 && bytes.ptr[bytes.len - 1] != '\n')
+        bytes.len--;
+    return bytes.len;
+}
+
+int moot__log_file_append(struct moot_log_file *file, struct moot_view lines)
+{
+    assert(lines.len > 0 && lines.ptr[lines.len - 1] == '\n');
+    size_t written;
+    int error = write_all(file->fd, lines, &written);
+    file->bytes += whole_lines(moot__view(lines.ptr, written));
+    file->is_dirty = true;
+    if (error == 0)
         return MOOT_OK;
-    }
-    /* Whatever of the line is there goes again; should that fail too, the next run does it. */
+    /* What is there of a torn line goes again; should that fail too, the next run does it. */
     moot__ignore(ftruncate(file->fd, (off_t)file->bytes));
     return moot__file_error(error);
 }

@@ -46,8 +46,9 @@ MOOT_NODISCARD int moot__log_file_open(struct moot_log_file *file, const char *p
                                        struct moot_error_info *info);
 void moot__log_file_close(struct moot_log_file *file);
 
-/* One line in one write. On failure nothing of it stays behind. MOOT_ENOSPC, MOOT_EIO. */
-MOOT_NODISCARD int moot__log_file_append(struct moot_log_file *file, struct moot_view line);
+/* Whole lines, in one write. On failure none of them is torn: those that fitted stay, nothing of
+ * the next does. MOOT_ENOSPC, MOOT_EIO. */
+MOOT_NODISCARD int moot__log_file_append(struct moot_log_file *file, struct moot_view lines);
 
 /* Until it is on the disk. After a failure nobody knows what is: stop. */
 MOOT_NODISCARD int moot__log_file_sync(struct moot_log_file *file);

@@ -70,13 +70,14 @@ int moot__input_open(struct moot_input *input, const struct moot_input_options *
     return look_at_first(input, info);
 }
 
-/* Room for a row, or the order to stop. */
+/* Room for a row, or the order to stop. A full queue is left until half of it was taken, as waking
+ * up costs more than reading a row. */
 static bool wait_for_room(struct moot_input *input)
 {
     pthread_mutex_lock(&input->synced.mutex);
-    while (!input->synced.stop && input->synced.row_count > 0 &&
-           (input->synced.row_count >= MOOT_LIMIT_BATCH_QUEUE_ROWS ||
-            input->synced.bytes >= QUEUE_BYTES))
+    input->synced.full = input->synced.row_count >= MOOT_LIMIT_BATCH_QUEUE_ROWS ||
+                         input->synced.bytes >= QUEUE_BYTES;
+    while (!input->synced.stop && input->synced.full)
         pthread_cond_wait(&input->synced.room, &input->synced.mutex);
     bool go_on = !input->synced.stop;
     pthread_mutex_unlock(&input->synced.mutex);
@@ -97,6 +98,12 @@ static void push(struct moot_input *input, struct moot_row *row)
         input->options.on_ready(input->options.data);
 }
 
+static bool is_half_empty(const struct moot_input *input)
+{
+    return input->synced.row_count <= MOOT_LIMIT_BATCH_QUEUE_ROWS / 2 &&
+           input->synced.bytes <= QUEUE_BYTES / 2;
+}
+
 static int next_row(struct moot_row_source *source, struct moot_row **out)
 {
     struct moot_input *input = moot__container_of(source, struct moot_input, source);
@@ -107,7 +114,10 @@ static int next_row(struct moot_row_source *source, struct moot_row **out)
         *out = moot__list_entry(node, struct moot_row, node);
         input->synced.row_count--;
         input->synced.bytes -= (*out)->arena.used;
-        pthread_cond_signal(&input->synced.room);
+        if (input->synced.full && is_half_empty(input)) {
+            input->synced.full = false;
+            pthread_cond_signal(&input->synced.room);
+        }
     } else if (input->synced.ended) {
         rc = input->synced.error == MOOT_OK ? MOOT_ENOTFOUND : input->synced.error;
     } else {

@@ -45,8 +45,9 @@ struct moot_input {
         pthread_cond_t room;
         struct moot_list rows;
         size_t row_count, bytes;
-        bool ended, stop, hungry;
-        int error; /* that ended it, or MOOT_OK */
+        bool ended, stop;
+        bool full, hungry; /* the reader, or a feeder, waits for the other */
+        int error;         /* that ended it, or MOOT_OK */
         struct moot_error_info info;
         uint64_t rows_total, rows_known, bytes_read;
         char hash[33]; /* of the whole, at its end */

@@ -17,7 +17,7 @@
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 
-enum { COMPACT_BYTES = 64 << 20, OLD_NAMES = 1000 };
+enum { COMPACT_BYTES = 64 << 20, OLD_NAMES = 1000, GATHER_BYTES = 64 << 10 };
 
 static const char *const suffixes[MOOT_JOURNAL_PATHS] = {
     [MOOT_PATH_RESULTS] = "",
@@ -174,12 +174,15 @@ int moot__journal_open(struct moot_journal *journal, const struct moot_journal_o
     };
     *resume = (struct moot_resume){.done = {.allocator = options->allocator}};
     moot__known_calls_init(&resume->calls, options->allocator);
-    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++)
+    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++) {
         journal->logs[i].fd = -1;
+        moot__buf_init(&journal->gathered[i], options->allocator, GATHER_BYTES);
+    }
     struct moot_error_info ignored;
     info = info ? info : &ignored;
     *info = (struct moot_error_info){0};
     int rc = open_all(journal, options, resume, info);
+    journal->totals_ahead = journal->totals;
     if (rc == MOOT_OK)
         return MOOT_OK;
     if (info->code == MOOT_OK)
@@ -191,8 +194,10 @@ int moot__journal_open(struct moot_journal *journal, const struct moot_journal_o
 
 void moot__journal_close(struct moot_journal *journal)
 {
-    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++)
+    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++) {
         moot__log_file_close(&journal->logs[i]);
+        moot__buf_deinit(&journal->gathered[i]);
+    }
     for (unsigned i = 0; i < MOOT_JOURNAL_PATHS; i++) {
         moot__free(journal->allocator, journal->paths[i]);
         journal->paths[i] = NULL;
@@ -206,6 +211,39 @@ void moot__resume_deinit(struct moot_resume *resume)
     moot__known_calls_deinit(&resume->calls);
 }
 
+/* What waits goes to the files, results first: a call is forgotten only once its row is there. */
+int moot__journal_flush(struct moot_journal *journal)
+{
+    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS && journal->error == MOOT_OK; i++) {
+        struct moot_buf *gathered = &journal->gathered[i];
+        if (gathered->len == 0)
+            continue;
+        int rc = moot__log_file_append(&journal->logs[i], moot__buf_view(gathered));
+        moot__buf_reset(gathered);
+        if (rc != MOOT_OK)
+            return moot__journal_fail(journal, rc, "cannot write", (enum moot_journal_path)i);
+    }
+    if (journal->error != MOOT_OK)
+        return journal->error;
+    journal->totals = journal->totals_ahead;
+    if (journal->logs[MOOT_JOURNAL_CALLS].bytes > journal->compact_at_bytes)
+        return moot__journal_compact_calls(journal);
+    return MOOT_OK;
+}
+
+static int gather(struct moot_journal *journal, enum moot_journal_log log, struct moot_view line)
+{
+    struct moot_buf *gathered = &journal->gathered[log];
+    if (line.len > GATHER_BYTES - gathered->len) {
+        int rc = moot__journal_flush(journal);
+        if (rc != MOOT_OK)
+            return rc;
+    }
+    if (line.len > GATHER_BYTES)
+        return moot__log_file_append(&journal->logs[log], line);
+    return moot__buf_append_view(gathered, line);
+}
+
 int moot__journal_append(struct moot_journal *journal, const struct moot_journal_entry *entry)
 {
     if (journal->error != MOOT_OK)
@@ -214,23 +252,21 @@ int moot__journal_append(struct moot_journal *journal, const struct moot_journal
     if (entry->log == MOOT_JOURNAL_CALLS)
         rc = moot__id_set_add(&journal->open_rows, entry->key, 0);
     if (rc == MOOT_OK)
-        rc = moot__log_file_append(&journal->logs[entry->log], entry->line);
+        rc = gather(journal, entry->log, entry->line);
     if (rc != MOOT_OK)
         return moot__journal_fail(journal, rc, "cannot write", (enum moot_journal_path)entry->log);
-    if (entry->log == MOOT_JOURNAL_CALLS) {
-        if (journal->logs[MOOT_JOURNAL_CALLS].bytes > journal->compact_at_bytes)
-            return moot__journal_compact_calls(journal);
+    if (entry->log == MOOT_JOURNAL_CALLS)
         return MOOT_OK;
-    }
     moot__id_set_remove(&journal->open_rows, entry->key);
-    moot__totals_add(&journal->totals, &entry->facts);
+    moot__totals_add(&journal->totals_ahead, &entry->facts);
     return MOOT_OK;
 }
 
 int moot__journal_sync(struct moot_journal *journal)
 {
-    if (journal->error != MOOT_OK)
-        return journal->error;
+    int flushed = moot__journal_flush(journal);
+    if (flushed != MOOT_OK)
+        return flushed;
     for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++) {
         int rc = moot__log_file_sync(&journal->logs[i]);
         if (rc != MOOT_OK)

@@ -59,12 +59,14 @@ struct moot_journal {
     const struct moot_allocator *allocator;
     char *paths[MOOT_JOURNAL_PATHS];
     struct moot_log_file logs[MOOT_JOURNAL_LOGS];
-    struct moot_id_set open_rows; /* that have lines in the side file */
-    uint64_t compact_at_bytes;    /* size of the side file at which it is cleaned up */
-    struct moot_totals totals;
-    uint64_t created_wall_s; /* of the first run */
-    bool resumed;            /* there was something */
-    int error;               /* the first failure; sticks */
+    struct moot_buf gathered[MOOT_JOURNAL_LOGS]; /* lines that are not in the files yet */
+    struct moot_id_set open_rows;                /* that have lines in the side file */
+    uint64_t compact_at_bytes;       /* size of the side file at which it is cleaned up */
+    struct moot_totals totals;       /* of the rows in the files */
+    struct moot_totals totals_ahead; /* and of those gathered */
+    uint64_t created_wall_s;         /* of the first run */
+    bool resumed;                    /* there was something */
+    int error;                       /* the first failure; sticks */
     struct moot_error_info info;
 };
 
@@ -79,8 +81,9 @@ MOOT_NODISCARD int moot__journal_open(struct moot_journal *journal,
 void moot__journal_close(struct moot_journal *journal); /* safe after a failed open, and twice */
 void moot__resume_deinit(struct moot_resume *resume);
 
-/* A row has ended, or a call of one that has not. On failure nothing of the line stays behind and
- * every later call fails the same way. MOOT_ENOSPC, MOOT_EIO, MOOT_ENOMEM. */
+/* A row has ended, or a call of one that has not. Its line is gathered with others until a flush,
+ * or until they fill a write. On failure no part of a line stays behind and every later call fails
+ * the same way. MOOT_ENOSPC, MOOT_EIO, MOOT_ENOMEM. */
 struct moot_journal_entry {
     enum moot_journal_log log;
     struct moot_view line; /* with its newline */
@@ -89,6 +92,9 @@ struct moot_journal_entry {
 };
 MOOT_NODISCARD int moot__journal_append(struct moot_journal *journal,
                                         const struct moot_journal_entry *entry);
+
+/* Until everything is in the files, and so survives this process. As append. */
+MOOT_NODISCARD int moot__journal_flush(struct moot_journal *journal);
 
 /* Until everything is on the disk. */
 MOOT_NODISCARD int moot__journal_sync(struct moot_journal *journal);

@@ -6,7 +6,18 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 
-enum { WAITING_BYTES_MAX = 32 << 20, SYNC_LINES = 1000 };
+/* A line is written as soon as it comes, so that a killed run asks again only what was in flight.
+ * Where thousands come a second, a wake and a write for each would cost more than the lines: then
+ * the thread lets them gather for a moment. */
+enum {
+    WAITING_BYTES_MAX = 32 << 20,
+    SYNC_LINES = 1000,
+    BUSY_GAP_NS = 200 * 1000, /* wakes that follow each other like this ... */
+    BUSY_WAKES = 16,          /* ... so often make it busy, until ... */
+    BUSY_LINES = 4,           /* ... fewer gather in GATHER_NS */
+    GATHER_NS = 500 * 1000,
+    GATHER_BYTES = 256 << 10,
+};
 
 struct waiting_line {
     struct moot_list node;
@@ -27,10 +38,13 @@ static int put(struct moot_row_sink *sink, const struct moot_journal_entry *entr
     pthread_mutex_lock(&writer->synced.mutex);
     int rc = writer->synced.error;
     if (rc == MOOT_OK) {
-        if (moot__list_is_empty(&writer->synced.lines))
-            pthread_cond_signal(&writer->synced.work);
+        bool is_first = moot__list_is_empty(&writer->synced.lines);
+        bool was_enough = writer->synced.bytes >= GATHER_BYTES;
         moot__list_push_back(&writer->synced.lines, &line->node);
         writer->synced.bytes += entry->line.len;
+        writer->synced.count++;
+        if (is_first || (!was_enough && writer->synced.bytes >= GATHER_BYTES))
+            pthread_cond_signal(&writer->synced.work);
     }
     pthread_mutex_unlock(&writer->synced.mutex);
     if (rc != MOOT_OK)
@@ -58,22 +72,40 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * MOOT_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* Not 0 once it is that time. */
+static int wait_until(struct moot_writer *writer, uint64_t until_ns)
+{
+    if (until_ns == MOOT_NEVER_NS)
+        return pthread_cond_wait(&writer->synced.work, &writer->synced.mutex);
+    struct timespec until = {.tv_sec = (time_t)(until_ns / MOOT_NS_PER_S),
+                             .tv_nsec = (long)(until_ns % MOOT_NS_PER_S)};
+    return pthread_cond_timedwait(&writer->synced.work, &writer->synced.mutex, &until);
+}
+
+static void keep_pace(struct moot_writer_pace *pace, uint64_t woken_ns, size_t lines)
+{
+    bool is_close = woken_ns - pace->woken_ns < BUSY_GAP_NS;
+    pace->woken_ns = woken_ns;
+    pace->close_wakes = pace->is_busy || !is_close ? 0 : pace->close_wakes + 1;
+    pace->is_busy = pace->is_busy ? lines >= BUSY_LINES : pace->close_wakes >= BUSY_WAKES;
+}
+
 /* Everything that waits, or nothing at the time of the next sync. False: stop, nothing waits. */
 static bool take_lines(struct moot_writer *writer, uint64_t until_ns, struct moot_list *lines)
 {
-    struct timespec until = {.tv_sec = (time_t)(until_ns / MOOT_NS_PER_S),
-                             .tv_nsec = (long)(until_ns % MOOT_NS_PER_S)};
     pthread_mutex_lock(&writer->synced.mutex);
     int error = 0;
-    while (moot__list_is_empty(&writer->synced.lines) && !writer->synced.stop && error == 0) {
-        if (until_ns == MOOT_NEVER_NS)
-            error = pthread_cond_wait(&writer->synced.work, &writer->synced.mutex);
-        else
-            error = pthread_cond_timedwait(&writer->synced.work, &writer->synced.mutex, &until);
-    }
+    while (moot__list_is_empty(&writer->synced.lines) && !writer->synced.stop && error == 0)
+        error = wait_until(writer, until_ns);
+    uint64_t woken_ns = now_ns();
+    error = 0;
+    while (writer->pace.is_busy && !moot__list_is_empty(&writer->synced.lines) &&
+           !writer->synced.stop && writer->synced.bytes < GATHER_BYTES && error == 0)
+        error = wait_until(writer, woken_ns + GATHER_NS);
+    keep_pace(&writer->pace, woken_ns, writer->synced.count);
     bool go_on = !writer->synced.stop || !moot__list_is_empty(&writer->synced.lines);
     moot__list_splice(lines, &writer->synced.lines);
-    writer->synced.bytes = 0;
+    writer->synced.bytes = writer->synced.count = 0;
     bool was_full = writer->synced.full;
     writer->synced.full = false;
     pthread_mutex_unlock(&writer->synced.mutex);
@@ -106,7 +138,7 @@ static int append_lines(struct moot_writer *writer, struct moot_list *lines, uns
             *unsynced = 0;
         }
     }
-    return rc;
+    return rc == MOOT_OK ? moot__journal_flush(writer->journal) : rc;
 }
 
 static void *write_lines(void *data)

@@ -9,6 +9,13 @@
 #include "feeder.h"
 #include "journal.h"
 
+/* How lines come, the thread's own. */
+struct moot_writer_pace {
+    uint64_t woken_ns;
+    unsigned close_wakes; /* in a row */
+    bool is_busy;         /* worth to let lines gather */
+};
+
 struct moot_writer {
     struct moot_row_sink sink; /* the face to the feeders; any of their threads */
     const struct moot_allocator *allocator;
@@ -17,11 +24,12 @@ struct moot_writer {
     void *data;
     pthread_t thread;
     bool is_running;
+    struct moot_writer_pace pace;
     struct {
         pthread_mutex_t mutex;
         pthread_cond_t work;
         struct moot_list lines;
-        size_t bytes; /* waiting */
+        size_t bytes, count; /* waiting */
         bool stop, full;
         int error;
     } synced;

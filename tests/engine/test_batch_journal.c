@@ -101,7 +101,8 @@ static int append(struct fixture *f, enum moot_journal_log log, const char *id)
     entry.line = moot__view_str(line);
     if (log == MOOT_JOURNAL_ERRORS)
         entry.facts.code = MOOT_ETIMEDOUT;
-    return moot__journal_append(&f->journal, &entry);
+    int rc = moot__journal_append(&f->journal, &entry);
+    return rc == MOOT_OK ? moot__journal_flush(&f->journal) : rc;
 }
 
 static bool is_done(struct fixture *f, const char *id)
@@ -296,6 +297,57 @@ static void a_write_that_fails_leaves_whole_lines(void **state)
     assert_int_equal(read_file(f->output, text, sizeof text), len);
 }
 
+/* Of a group of rows that the disk has no room for, those that fit are done. */
+static void a_group_that_fails_leaves_what_fitted(void **state)
+{
+    struct fixture *f = *state;
+    struct moot_log_file *file = &f->journal.logs[MOOT_JOURNAL_RESULTS];
+    struct rlimit old, small;
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    char text[512];
+    assert_int_equal(open_journal(f), MOOT_OK);
+    assert_int_equal(sigaction(SIGXFSZ, &ignore, &before), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 12;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int rc = moot__log_file_append(file, MOOT_VIEW("one\ntwo\nthree\nfour\n"));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    sigaction(SIGXFSZ, &before, NULL);
+    assert_int_equal(rc, MOOT_EIO);
+    assert_int_equal(file->bytes, 8);
+    close_journal(f);
+    assert_int_equal(read_file(f->output, text, sizeof text), 8);
+    assert_memory_equal(text, "one\ntwo\n", 8);
+}
+
+static void lines_wait_for_a_flush(void **state)
+{
+    struct fixture *f = *state;
+    char text[64];
+    const size_t small = 9;
+    static char line[1 << 16];
+    struct moot_journal_entry entry = {.log = MOOT_JOURNAL_RESULTS,
+                                       .line = MOOT_VIEW("{\"id\":1}\n")};
+    assert_int_equal(open_journal(f), MOOT_OK);
+    assert_int_equal(moot__journal_append(&f->journal, &entry), MOOT_OK);
+    assert_int_equal(read_file(f->output, text, sizeof text), 0);
+    assert_int_equal(f->journal.totals.succeeded, 0);
+    assert_int_equal(moot__journal_flush(&f->journal), MOOT_OK);
+    assert_int_equal(read_file(f->output, text, sizeof text), entry.line.len);
+    assert_int_equal(f->journal.totals.succeeded, 1);
+    /* One that does not fit beside what waits sends that on its way. */
+    assert_int_equal(moot__journal_append(&f->journal, &entry), MOOT_OK);
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    entry.line = moot__view(line, sizeof line);
+    assert_int_equal(moot__journal_append(&f->journal, &entry), MOOT_OK);
+    assert_int_equal(read_file(f->output, text, sizeof text), 2 * small);
+    assert_int_equal(moot__journal_flush(&f->journal), MOOT_OK);
+    assert_int_equal(f->journal.logs[MOOT_JOURNAL_RESULTS].bytes, 2 * small + sizeof line);
+    close_journal(f);
+}
+
 static void the_side_file_is_cleaned_and_goes(void **state)
 {
     struct fixture *f = *state;
@@ -366,6 +418,8 @@ int main(void)
         TEST(a_second_writer_is_refused),
         TEST(input_is_never_output),
         TEST(a_write_that_fails_leaves_whole_lines),
+        TEST(a_group_that_fails_leaves_what_fitted),
+        TEST(lines_wait_for_a_flush),
         TEST(the_side_file_is_cleaned_and_goes),
         TEST(no_memory_leaks_nothing),
     };
