@@ -17,6 +17,7 @@ enum {
     BUSY_LINES = 4,           /* ... fewer gather in GATHER_NS */
     GATHER_NS = 500 * 1000,
     GATHER_BYTES = 256 << 10,
+    STALL_NS = 20 * 1000 * 1000, /* lines that wait longer hold new rows back */
 };
 
 struct waiting_line {
@@ -24,6 +25,13 @@ struct waiting_line {
     struct moot_journal_entry entry; /* its line is `text` */
     char text[];
 };
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * MOOT_NS_PER_S + (uint64_t)now.tv_nsec;
+}
 
 static int put(struct moot_row_sink *sink, const struct moot_journal_entry *entry)
 {
@@ -39,6 +47,8 @@ static int put(struct moot_row_sink *sink, const struct moot_journal_entry *entr
     int rc = writer->synced.error;
     if (rc == MOOT_OK) {
         bool is_first = moot__list_is_empty(&writer->synced.lines);
+        if (is_first)
+            writer->synced.oldest_ns = now_ns();
         bool was_enough = writer->synced.bytes >= GATHER_BYTES;
         moot__list_push_back(&writer->synced.lines, &line->node);
         writer->synced.bytes += entry->line.len;
@@ -57,19 +67,16 @@ static int status(struct moot_row_sink *sink)
     struct moot_writer *writer = moot__container_of(sink, struct moot_writer, sink);
     pthread_mutex_lock(&writer->synced.mutex);
     int rc = writer->synced.error;
-    if (rc == MOOT_OK && writer->synced.bytes > WAITING_BYTES_MAX) {
+    /* While the disk stands still (in a sync, say) nothing new is asked: a kill would lose what
+     * came back meanwhile, and it would be paid for twice. */
+    bool is_stalled = !moot__list_is_empty(&writer->synced.lines) &&
+                      now_ns() - writer->synced.oldest_ns > STALL_NS;
+    if (rc == MOOT_OK && (is_stalled || writer->synced.bytes > WAITING_BYTES_MAX)) {
         writer->synced.full = true;
         rc = MOOT_EAGAIN;
     }
     pthread_mutex_unlock(&writer->synced.mutex);
     return rc;
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * MOOT_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 /* Not 0 once it is that time. */

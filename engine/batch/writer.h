@@ -29,6 +29,7 @@ struct moot_writer {
         pthread_mutex_t mutex;
         pthread_cond_t work;
         struct moot_list lines;
+        uint64_t oldest_ns;  /* when the first of them came */
         size_t bytes, count; /* waiting */
         bool stop, full;
         int error;
