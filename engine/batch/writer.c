@@ -13,7 +13,7 @@ enum {
     WAITING_BYTES_MAX = 32 << 20,
     SYNC_LINES = 1000,
     BUSY_GAP_NS = 200 * 1000, /* wakes that follow each other like this ... */
-    BUSY_WAKES = 16,          /* ... so often make it busy, until ... */
+    BUSY_WAKES = 256,         /* ... so often make it busy, until ... */
     BUSY_LINES = 4,           /* ... fewer gather in GATHER_NS */
     GATHER_NS = 500 * 1000,
     GATHER_BYTES = 256 << 10,
