@@ -12,9 +12,8 @@
 enum {
     WAITING_BYTES_MAX = 32 << 20,
     SYNC_LINES = 1000,
-    BUSY_GAP_NS = 200 * 1000, /* wakes that follow each other like this ... */
-    BUSY_WAKES = 256,         /* ... so often make it busy, until ... */
-    BUSY_LINES = 4,           /* ... fewer gather in GATHER_NS */
+    BUSY_WINDOW_NS = 10 * 1000 * 1000,
+    BUSY_LINES = 50, /* that came in a window make the next one busy */
     GATHER_NS = 500 * 1000,
     GATHER_BYTES = 256 << 10,
     STALL_NS = 20 * 1000 * 1000, /* lines that wait longer hold new rows back */
@@ -89,12 +88,16 @@ static int wait_until(struct moot_writer *writer, uint64_t until_ns)
     return pthread_cond_timedwait(&writer->synced.work, &writer->synced.mutex, &until);
 }
 
-static void keep_pace(struct moot_writer_pace *pace, uint64_t woken_ns, size_t lines)
+/* A mean over a window: a burst that a slow machine hands over at once is no rush. */
+static void keep_pace(struct moot_writer_pace *pace, uint64_t now, size_t lines)
 {
-    bool is_close = woken_ns - pace->woken_ns < BUSY_GAP_NS;
-    pace->woken_ns = woken_ns;
-    pace->close_wakes = pace->is_busy || !is_close ? 0 : pace->close_wakes + 1;
-    pace->is_busy = pace->is_busy ? lines >= BUSY_LINES : pace->close_wakes >= BUSY_WAKES;
+    uint64_t took_ns = now - pace->window_ns;
+    pace->lines += lines;
+    if (took_ns < BUSY_WINDOW_NS)
+        return;
+    pace->is_busy = pace->lines >= BUSY_LINES * (took_ns / BUSY_WINDOW_NS);
+    pace->window_ns = now;
+    pace->lines = 0;
 }
 
 /* Everything that waits, or nothing at the time of the next sync. False: stop, nothing waits. */

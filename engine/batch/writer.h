@@ -11,9 +11,9 @@
 
 /* How lines come, the thread's own. */
 struct moot_writer_pace {
-    uint64_t woken_ns;
-    unsigned close_wakes; /* in a row */
-    bool is_busy;         /* worth to let lines gather */
+    uint64_t window_ns; /* when it began */
+    uint64_t lines;     /* in it so far */
+    bool is_busy;       /* worth to let lines gather */
 };
 
 struct moot_writer {
