@@ -202,6 +202,27 @@ int moot__log_file_sync(struct moot_log_file *file)
     return MOOT_OK;
 }
 
+int moot__log_file_begin_sync(struct moot_log_file *file, int *fd)
+{
+    *fd = -1;
+    if (!file->is_dirty)
+        return MOOT_OK;
+    *fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+    if (*fd < 0)
+        return MOOT_EAGAIN;
+    file->is_dirty = false;
+    return MOOT_OK;
+}
+
+void moot__log_file_give_up_sync(struct moot_log_file *file, int *fd)
+{
+    if (*fd < 0)
+        return;
+    close(*fd);
+    *fd = -1;
+    file->is_dirty = true;
+}
+
 int moot__log_file_cut(struct moot_log_file *file, uint64_t bytes)
 {
     assert(bytes <= file->bytes);

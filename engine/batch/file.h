@@ -53,6 +53,11 @@ MOOT_NODISCARD int moot__log_file_append(struct moot_log_file *file, struct moot
 /* Until it is on the disk. After a failure nobody knows what is: stop. */
 MOOT_NODISCARD int moot__log_file_sync(struct moot_log_file *file);
 
+/* A descriptor of its own to sync on another thread, or -1 when everything is on the disk already.
+ * MOOT_EAGAIN: none is left. Given up, the file is as before. */
+MOOT_NODISCARD int moot__log_file_begin_sync(struct moot_log_file *file, int *fd);
+void moot__log_file_give_up_sync(struct moot_log_file *file, int *fd);
+
 /* Keep the first `bytes`. */
 MOOT_NODISCARD int moot__log_file_cut(struct moot_log_file *file, uint64_t bytes);
 

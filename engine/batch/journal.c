@@ -262,6 +262,23 @@ int moot__journal_append(struct moot_journal *journal, const struct moot_journal
     return MOOT_OK;
 }
 
+int moot__journal_begin_sync(struct moot_journal *journal, int fds[MOOT_JOURNAL_LOGS])
+{
+    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++)
+        fds[i] = -1;
+    int rc = moot__journal_flush(journal);
+    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS && rc == MOOT_OK; i++)
+        rc = moot__log_file_begin_sync(&journal->logs[i], &fds[i]);
+    for (unsigned i = 0; i < MOOT_JOURNAL_LOGS && rc != MOOT_OK; i++)
+        moot__log_file_give_up_sync(&journal->logs[i], &fds[i]);
+    return rc;
+}
+
+int moot__journal_fail_sync(struct moot_journal *journal, enum moot_journal_log log, int error)
+{
+    return moot__journal_fail(journal, error, "cannot sync", (enum moot_journal_path)log);
+}
+
 int moot__journal_sync(struct moot_journal *journal)
 {
     int flushed = moot__journal_flush(journal);
@@ -270,7 +287,7 @@ int moot__journal_sync(struct moot_journal *journal)
     for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++) {
         int rc = moot__log_file_sync(&journal->logs[i]);
         if (rc != MOOT_OK)
-            return moot__journal_fail(journal, rc, "cannot sync", (enum moot_journal_path)i);
+            return moot__journal_fail_sync(journal, (enum moot_journal_log)i, rc);
     }
     return MOOT_OK;
 }

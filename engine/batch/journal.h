@@ -96,6 +96,13 @@ MOOT_NODISCARD int moot__journal_append(struct moot_journal *journal,
 /* Until everything is in the files, and so survives this process. As append. */
 MOOT_NODISCARD int moot__journal_flush(struct moot_journal *journal);
 
+/* The same in two halves, for a sync on another thread: flush, and give descriptors of what is not
+ * on the disk yet, the caller's to sync and close; -1: nothing of that log. Then tell if one
+ * failed. Returns as flush, or MOOT_EAGAIN when no descriptor is left: use moot__journal_sync. */
+MOOT_NODISCARD int moot__journal_begin_sync(struct moot_journal *journal,
+                                            int fds[MOOT_JOURNAL_LOGS]);
+int moot__journal_fail_sync(struct moot_journal *journal, enum moot_journal_log log, int error);
+
 /* Until everything is on the disk. */
 MOOT_NODISCARD int moot__journal_sync(struct moot_journal *journal);
 

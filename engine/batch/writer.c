@@ -12,12 +12,15 @@
 enum {
     WAITING_BYTES_MAX = 32 << 20,
     SYNC_LINES = 1000,
+    SYNC_BUSY_NS = 10 * 1000 * 1000, /* ask again whether the last one is over */
     BUSY_WINDOW_NS = 10 * 1000 * 1000,
     BUSY_LINES = 50, /* that came in a window make the next one busy */
     GATHER_NS = 500 * 1000,
     GATHER_BYTES = 256 << 10,
     STALL_NS = 20 * 1000 * 1000, /* lines that wait longer hold new rows back */
 };
+
+#define SYNC_NS MOOT_NS_PER_S
 
 struct waiting_line {
     struct moot_list node;
@@ -134,7 +137,7 @@ static void tell_error(struct moot_writer *writer, int rc)
         writer->on_room(writer->data);
 }
 
-static int append_lines(struct moot_writer *writer, struct moot_list *lines, unsigned *unsynced)
+static int append_lines(struct moot_writer *writer, struct moot_list *lines)
 {
     struct moot_list *node;
     int rc = MOOT_OK;
@@ -143,39 +146,73 @@ static int append_lines(struct moot_writer *writer, struct moot_list *lines, uns
         if (rc == MOOT_OK)
             rc = moot__journal_append(writer->journal, &line->entry);
         moot__free(writer->allocator, line);
-        if (rc == MOOT_OK && ++*unsynced >= SYNC_LINES) {
-            rc = moot__journal_sync(writer->journal);
-            *unsynced = 0;
-        }
+        writer->unsynced++;
     }
     return rc == MOOT_OK ? moot__journal_flush(writer->journal) : rc;
+}
+
+/* What the sync before met, which is known only now. */
+static int last_sync(struct moot_writer *writer)
+{
+    enum moot_journal_log log;
+    int error = moot__syncer_error(&writer->syncer, &log);
+    return error == MOOT_OK ? MOOT_OK : moot__journal_fail_sync(writer->journal, log, error);
+}
+
+static int begin_sync(struct moot_writer *writer)
+{
+    int fds[MOOT_JOURNAL_LOGS];
+    int rc = moot__journal_begin_sync(writer->journal, fds);
+    if (rc == MOOT_EAGAIN)
+        return moot__journal_sync(writer->journal);
+    if (rc != MOOT_OK)
+        return rc;
+    bool is_taken = moot__syncer_submit(&writer->syncer, fds);
+    assert(is_taken); /* nobody else submits, and it was not busy */
+    moot__ignore(is_taken);
+    return MOOT_OK;
+}
+
+/* Begin a sync if one is due and none is under way; lines go on being written meanwhile. */
+static int keep_synced(struct moot_writer *writer)
+{
+    int rc = last_sync(writer);
+    if (rc != MOOT_OK || writer->unsynced == 0)
+        return rc;
+    uint64_t now = now_ns();
+    if (writer->sync_at_ns == MOOT_NEVER_NS)
+        writer->sync_at_ns = now + SYNC_NS;
+    if (writer->unsynced < SYNC_LINES && now < writer->sync_at_ns)
+        return MOOT_OK;
+    if (moot__syncer_is_busy(&writer->syncer)) {
+        writer->sync_at_ns = now + SYNC_BUSY_NS;
+        return MOOT_OK;
+    }
+    rc = begin_sync(writer);
+    writer->unsynced = 0;
+    writer->sync_at_ns = MOOT_NEVER_NS;
+    return rc;
 }
 
 static void *write_lines(void *data)
 {
     struct moot_writer *writer = data;
     struct moot_list lines;
-    unsigned unsynced = 0;
-    uint64_t sync_at_ns = MOOT_NEVER_NS;
     moot__list_init(&lines);
-    while (take_lines(writer, sync_at_ns, &lines)) {
-        int rc = append_lines(writer, &lines, &unsynced);
-        uint64_t now = now_ns();
-        if (rc == MOOT_OK && unsynced > 0 && now >= sync_at_ns) {
-            rc = moot__journal_sync(writer->journal);
-            unsynced = 0;
-        }
-        if (unsynced == 0)
-            sync_at_ns = MOOT_NEVER_NS;
-        else if (sync_at_ns == MOOT_NEVER_NS)
-            sync_at_ns = now + MOOT_NS_PER_S;
-        if (rc != MOOT_OK) {
-            tell_error(writer, rc);
-            unsynced = 0;
-            sync_at_ns = MOOT_NEVER_NS;
-        }
+    while (take_lines(writer, writer->sync_at_ns, &lines)) {
+        int rc = append_lines(writer, &lines);
+        if (rc == MOOT_OK)
+            rc = keep_synced(writer);
+        if (rc == MOOT_OK)
+            continue;
+        tell_error(writer, rc);
+        writer->unsynced = 0;
+        writer->sync_at_ns = MOOT_NEVER_NS;
     }
-    int rc = moot__journal_sync(writer->journal);
+    moot__syncer_stop(&writer->syncer);
+    int rc = last_sync(writer);
+    if (rc == MOOT_OK)
+        rc = moot__journal_sync(writer->journal);
     if (rc != MOOT_OK)
         tell_error(writer, rc);
     return NULL;
@@ -188,7 +225,8 @@ int moot__writer_start(struct moot_writer *writer, const struct moot_allocator *
                                    .allocator = allocator,
                                    .journal = journal,
                                    .on_room = on_room,
-                                   .data = data};
+                                   .data = data,
+                                   .sync_at_ns = MOOT_NEVER_NS};
     moot__list_init(&writer->synced.lines);
     pthread_condattr_t monotonic;
     if (pthread_condattr_init(&monotonic) != 0)
@@ -198,14 +236,23 @@ int moot__writer_start(struct moot_writer *writer, const struct moot_allocator *
     pthread_condattr_destroy(&monotonic);
     if (failed)
         return MOOT_ENOMEM;
-    int rc = pthread_mutex_init(&writer->synced.mutex, NULL) == 0 ? MOOT_OK : MOOT_ENOMEM;
-    if (rc == MOOT_OK && pthread_create(&writer->thread, NULL, write_lines, writer) != 0) {
-        pthread_mutex_destroy(&writer->synced.mutex);
-        rc = MOOT_EIO;
-    }
+    int rc = MOOT_ENOMEM;
+    if (pthread_mutex_init(&writer->synced.mutex, NULL) != 0)
+        goto no_mutex;
+    rc = moot__syncer_start(&writer->syncer);
     if (rc != MOOT_OK)
-        pthread_cond_destroy(&writer->synced.work);
-    writer->is_running = rc == MOOT_OK;
+        goto no_syncer;
+    rc = MOOT_EIO;
+    if (pthread_create(&writer->thread, NULL, write_lines, writer) != 0)
+        goto no_thread;
+    writer->is_running = true;
+    return MOOT_OK;
+no_thread:
+    moot__syncer_stop(&writer->syncer);
+no_syncer:
+    pthread_mutex_destroy(&writer->synced.mutex);
+no_mutex:
+    pthread_cond_destroy(&writer->synced.work);
     return rc;
 }
 

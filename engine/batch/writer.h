@@ -8,6 +8,7 @@
 
 #include "feeder.h"
 #include "journal.h"
+#include "syncer.h"
 
 /* How lines come, the thread's own. */
 struct moot_writer_pace {
@@ -25,6 +26,9 @@ struct moot_writer {
     pthread_t thread;
     bool is_running;
     struct moot_writer_pace pace;
+    struct moot_syncer syncer;
+    unsigned unsynced;   /* lines since the last sync began */
+    uint64_t sync_at_ns; /* when the next is due; MOOT_NEVER_NS: nothing to sync */
     struct {
         pthread_mutex_t mutex;
         pthread_cond_t work;
