@@ -90,10 +90,12 @@ bool moot__syncer_is_busy(struct moot_syncer *syncer)
 
 int moot__syncer_error(struct moot_syncer *syncer, enum moot_journal_log *log)
 {
-    pthread_mutex_lock(&syncer->synced.mutex);
+    if (syncer->is_running) /* else the thread and its mutex are gone, the verdict stands */
+        pthread_mutex_lock(&syncer->synced.mutex);
     int error = syncer->synced.error;
     *log = (enum moot_journal_log)syncer->synced.failed_log;
-    pthread_mutex_unlock(&syncer->synced.mutex);
+    if (syncer->is_running)
+        pthread_mutex_unlock(&syncer->synced.mutex);
     return error;
 }
 

@@ -29,7 +29,7 @@ MOOT_NODISCARD int moot__syncer_start(struct moot_syncer *syncer);
 bool moot__syncer_submit(struct moot_syncer *syncer, const int fds[MOOT_JOURNAL_LOGS]);
 bool moot__syncer_is_busy(struct moot_syncer *syncer);
 
-/* MOOT_OK, or the first error that a sync met; `log` says in which file. */
+/* MOOT_OK, or the first error that a sync met; `log` says in which file. Also after stop. */
 int moot__syncer_error(struct moot_syncer *syncer, enum moot_journal_log *log);
 
 void moot__syncer_stop(struct moot_syncer *syncer); /* waits for what is under way */
