@@ -108,8 +108,8 @@ static void an_answer_without_a_type(void **state)
     (void)state;
     static const char *const bodies[] = {
         ANSWER,
-        "data: {\"choices\":[{\"delta\":{\"content\":\"Because.\"},"
-        "\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+        ("data: {\"choices\":[{\"delta\":{\"content\":\"Because.\"},"
+         "\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"),
         "",
     };
     for (size_t i = 0; i < moot__countof(bodies); i++) {
@@ -132,7 +132,7 @@ static void a_credential_never_comes_back(void **state)
         "{\"error\":{\"message\":\"bad header Bearer " SCRIPTED_KEY "!\",\"code\":\"x\"}}",
         "{\"error\":{\"message\":\"no\",\"code\":\"" SCRIPTED_KEY "\"}}",
         "{\"error\":{\"message\":\"key\\/0123456789abcdef and key%2F0123456789abcdef\"}}",
-        "you sent Authorization: Bearer " SCRIPTED_KEY,
+        ("you sent Authorization: Bearer " SCRIPTED_KEY),
     };
     for (size_t i = 0; i < moot__countof(bodies); i++) {
         static struct scripted scripted;
