@@ -308,7 +308,7 @@ static int preview_file(struct previewer *previewer)
     }
     const struct moot_allocator *allocator = previewer->options->allocator;
     struct reader reader = {.seen = {.allocator = allocator}};
-    moot__lines_init(&reader.lines, allocator, fd, MOOT_LIMIT_ROW_BYTES);
+    moot__lines_init(&reader.lines, allocator, &moot__disk_posix, fd, MOOT_LIMIT_ROW_BYTES);
     moot__buf_init(&reader.header, allocator, MOOT_LIMIT_ROW_BYTES);
     int rc = preview_lines(previewer, &reader);
     moot__buf_deinit(&reader.header);

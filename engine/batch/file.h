@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "disk.h"
 #include "engine/base/alloc.h"
+#include "engine/base/buf.h"
 #include "engine/base/view.h"
 
 /* MOOT_ENOSPC, MOOT_ENOTFOUND or MOOT_EIO for an errno. */
@@ -18,11 +20,20 @@ int moot__file_fail(struct moot_error_info *info, int error, const char *what, c
 
 /* Replace a file by one with these bytes: a temporary one beside it, fsync, rename, fsync of the
  * folder. After a failure or a crash the old one is still there. Created with mode 0600. */
-MOOT_NODISCARD int moot__file_replace(const struct moot_allocator *allocator, const char *path,
+MOOT_NODISCARD int moot__file_replace(const struct moot_disk *disk,
+                                      const struct moot_allocator *allocator, const char *path,
                                       struct moot_view bytes, struct moot_error_info *info);
 
-/* Make the folder remember its names. */
-MOOT_NODISCARD int moot__file_sync_folder(const char *path);
+/* Until what was written is on the disk. */
+MOOT_NODISCARD int moot__file_sync(const struct moot_disk *disk, int fd);
+
+/* Make the folder of a path remember its names. */
+MOOT_NODISCARD int moot__file_sync_folder(const struct moot_disk *disk, const char *path);
+
+/* All of a small file, appended; the ceiling is the buffer's. MOOT_ENOTFOUND, MOOT_EIO,
+ * MOOT_ELIMIT, MOOT_ENOMEM. */
+MOOT_NODISCARD int moot__file_read(const struct moot_disk *disk, const char *path,
+                                   struct moot_buf *out);
 
 /* What tells one input from another without reading all of it: its size, and a hash of its first
  * and last MiB. A change in the middle that keeps the size is not seen here. */
@@ -31,19 +42,21 @@ struct moot_file_print {
     char hash[33];
     bool is_known; /* false for what cannot be read twice, such as a pipe */
 };
-MOOT_NODISCARD int moot__file_print(const struct moot_allocator *allocator, const char *path,
+MOOT_NODISCARD int moot__file_print(const struct moot_disk *disk,
+                                    const struct moot_allocator *allocator, const char *path,
                                     struct moot_file_print *out, struct moot_error_info *info);
 
 /* A file that only grows, line by line, O_APPEND. */
 struct moot_log_file {
-    int fd;         /* -1: closed */
+    const struct moot_disk *disk;
+    int fd;         /* the disk's handle; -1: closed */
     uint64_t bytes; /* of whole lines */
     bool is_dirty;  /* something is not on the disk for sure */
 };
 
 /* Open or create a regular file; no symbolic links. MOOT_EINVAL, MOOT_EIO, MOOT_ENOSPC. */
-MOOT_NODISCARD int moot__log_file_open(struct moot_log_file *file, const char *path,
-                                       struct moot_error_info *info);
+MOOT_NODISCARD int moot__log_file_open(struct moot_log_file *file, const struct moot_disk *disk,
+                                       const char *path, struct moot_error_info *info);
 void moot__log_file_close(struct moot_log_file *file);
 
 /* Whole lines, in one write. On failure none of them is torn: those that fitted stay, nothing of
@@ -53,7 +66,7 @@ MOOT_NODISCARD int moot__log_file_append(struct moot_log_file *file, struct moot
 /* Until it is on the disk. After a failure nobody knows what is: stop. */
 MOOT_NODISCARD int moot__log_file_sync(struct moot_log_file *file);
 
-/* A descriptor of its own to sync on another thread, or -1 when everything is on the disk already.
+/* A handle of its own to sync on another thread, or -1 when everything is on the disk already.
  * MOOT_EAGAIN: none is left. Given up, the file is as before. */
 MOOT_NODISCARD int moot__log_file_begin_sync(struct moot_log_file *file, int *fd);
 void moot__log_file_give_up_sync(struct moot_log_file *file, int *fd);

@@ -2,18 +2,15 @@
  * the reader's alone while it runs, everything in `synced` is under the mutex. */
 #include "input.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 #include "engine/base/limits.h"
 #include "file.h"
 
-enum { QUEUE_BYTES = 8 << 20 };
+enum { QUEUE_BYTES = 8 << 20, STDIN_HANDLE = 0 };
 
 /* A line that is not blank. */
 static int next_line(struct moot_input *input, struct moot_line *line)
@@ -57,15 +54,20 @@ int moot__input_open(struct moot_input *input, const struct moot_input_options *
     *input = (struct moot_input){.source = {.next = next_row}, .options = *options};
     moot__list_init(&input->synced.rows);
     moot__buf_init(&input->reader.header, options->allocator, MOOT_LIMIT_ROW_BYTES);
-    bool is_stdin = strcmp(options->path, "-") == 0;
-    input->reader.fd = is_stdin ? STDIN_FILENO : open(options->path, O_RDONLY | O_CLOEXEC);
-    int opened = input->reader.fd < 0 ? errno : 0;
-    moot__lines_init(&input->reader.lines, options->allocator, input->reader.fd,
+    const struct moot_disk *disk = options->disk ? options->disk : &moot__disk_posix;
+    int opened = 0;
+    input->options.disk = disk;
+    input->reader.fd = STDIN_HANDLE;
+    if (strcmp(options->path, "-") != 0)
+        opened = disk->ops->open(disk, options->path, MOOT_DISK_READ, &input->reader.fd);
+    if (opened != 0)
+        input->reader.fd = -1;
+    moot__lines_init(&input->reader.lines, options->allocator, disk, input->reader.fd,
                      MOOT_LIMIT_ROW_BYTES);
     if (pthread_mutex_init(&input->synced.mutex, NULL) != 0 ||
         pthread_cond_init(&input->synced.room, NULL) != 0)
         return moot__fail(info, MOOT_ENOMEM, MOOT_PHASE_NONE, "no memory");
-    if (input->reader.fd < 0)
+    if (opened != 0)
         return moot__file_fail(info, opened, "cannot read", options->path);
     return look_at_first(input, info);
 }
@@ -242,8 +244,8 @@ void moot__input_close(struct moot_input *input)
         moot__row_free(moot__list_entry(node, struct moot_row, node));
     moot__lines_deinit(&input->reader.lines);
     moot__buf_deinit(&input->reader.header);
-    if (input->reader.fd > STDIN_FILENO)
-        close(input->reader.fd);
+    if (input->reader.fd > STDIN_HANDLE)
+        input->options.disk->ops->close(input->options.disk, input->reader.fd);
     input->reader.fd = -1;
     pthread_cond_destroy(&input->synced.room);
     pthread_mutex_destroy(&input->synced.mutex);

@@ -15,7 +15,8 @@
 
 struct moot_input_options {
     const struct moot_allocator *allocator;
-    const char *path; /* "-": standard input */
+    const struct moot_disk *disk; /* NULL: the files of this machine */
+    const char *path;             /* "-": standard input */
     uint64_t rows_max;
     unsigned shard, shards;     /* 0 shards: one */
     struct moot_resume *resume; /* borrowed; the reader's own until stop */

@@ -10,9 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "engine/base/check.h"
 #include "engine/base/err.h"
@@ -64,14 +61,20 @@ int moot__journal_fail(struct moot_journal *journal, int code, const char *what,
     return journal->error;
 }
 
+static bool is_same_file(const struct moot_disk_stat *a, const struct moot_disk_stat *b)
+{
+    return a->number == b->number && a->device == b->device;
+}
+
 /* One process a file, and the file that the name means. */
 static int lock(struct moot_journal *journal, struct moot_error_info *info)
 {
-    struct stat held, named;
+    struct moot_disk_stat held, named;
+    const struct moot_disk *disk = journal->disk;
     int fd = journal->logs[MOOT_JOURNAL_RESULTS].fd;
     const char *path = journal->paths[MOOT_PATH_RESULTS];
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &held) != 0 || lstat(path, &named) != 0 ||
-        held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+    if (disk->ops->lock(disk, fd) != 0 || disk->ops->stat(disk, fd, &held) != 0 ||
+        disk->ops->stat_path(disk, path, &named) != 0 || !is_same_file(&held, &named))
         return moot__fail(info, MOOT_EBUSY, MOOT_PHASE_NONE,
                           "another process is writing %s; wait for it, or choose another output",
                           path);
@@ -81,19 +84,19 @@ static int lock(struct moot_journal *journal, struct moot_error_info *info)
 static int open_results(struct moot_journal *journal, struct moot_error_info *info)
 {
     struct moot_log_file *results = &journal->logs[MOOT_JOURNAL_RESULTS];
-    int rc = moot__log_file_open(results, journal->paths[MOOT_PATH_RESULTS], info);
+    int rc = moot__log_file_open(results, journal->disk, journal->paths[MOOT_PATH_RESULTS], info);
     return rc == MOOT_OK ? lock(journal, info) : rc;
 }
 
 static int refuse_own_input(struct moot_journal *journal, const char *input,
                             struct moot_error_info *info)
 {
-    struct stat in, out;
-    if (strcmp(input, "-") == 0 || stat(input, &in) != 0)
+    struct moot_disk_stat in, out;
+    const struct moot_disk *disk = journal->disk;
+    if (strcmp(input, "-") == 0 || disk->ops->stat_path(disk, input, &in) != 0)
         return MOOT_OK; /* that it is not there is told by who reads it */
     for (unsigned i = 0; i < MOOT_JOURNAL_PATHS; i++)
-        if (stat(journal->paths[i], &out) == 0 && in.st_ino == out.st_ino &&
-            in.st_dev == out.st_dev)
+        if (disk->ops->stat_path(disk, journal->paths[i], &out) == 0 && is_same_file(&in, &out))
             return moot__fail(info, MOOT_EINPUT, MOOT_PHASE_NONE,
                               "%s is input and output; choose another output", journal->paths[i]);
     return MOOT_OK;
@@ -103,22 +106,26 @@ static int refuse_own_input(struct moot_journal *journal, const char *input,
 static int rename_old(struct moot_journal *journal, enum moot_journal_path path,
                       struct moot_error_info *info)
 {
-    struct stat st;
+    struct moot_disk_stat stat;
+    const struct moot_disk *disk = journal->disk;
     const char *name = journal->paths[path];
-    if (stat(name, &st) != 0 || st.st_size == 0)
+    if (disk->ops->stat_path(disk, name, &stat) != 0 || stat.bytes == 0)
         return MOOT_OK;
     size_t room = strlen(name) + 16;
     char *old = moot__alloc(journal->allocator, room);
     if (!old)
         return moot__fail(info, MOOT_ENOMEM, MOOT_PHASE_NONE, "no memory");
     int rc = MOOT_EIO;
-    for (unsigned i = 1; i < OLD_NAMES && rc == MOOT_EIO; i++) {
+    for (unsigned i = 1; i < OLD_NAMES; i++) {
         snprintf(old, room, "%s.%u", name, i);
         /* link refuses a name that is taken, which rename would replace. */
-        if (link(name, old) == 0)
-            rc = unlink(name) == 0 ? MOOT_OK : moot__file_error(errno);
-        else if (errno != EEXIST)
-            break;
+        int error = disk->ops->link(disk, name, old);
+        if (error == EEXIST)
+            continue;
+        if (error == 0)
+            error = disk->ops->unlink(disk, name);
+        rc = error == 0 ? MOOT_OK : moot__file_error(error);
+        break;
     }
     moot__free(journal->allocator, old);
     return rc == MOOT_OK ? rc
@@ -133,10 +140,8 @@ static int start_over(struct moot_journal *journal, struct moot_error_info *info
         rc = rename_old(journal, MOOT_PATH_RESULTS, info);
     if (rc != MOOT_OK)
         return rc;
-    unlink(journal->paths[MOOT_PATH_CALLS]);
-    unlink(journal->paths[MOOT_PATH_MANIFEST]);
-    unlink(journal->paths[MOOT_PATH_SUMMARY]);
-    unlink(journal->paths[MOOT_PATH_BATCH]);
+    for (unsigned i = MOOT_PATH_CALLS; i < MOOT_JOURNAL_PATHS; i++)
+        journal->disk->ops->unlink(journal->disk, journal->paths[i]);
     moot__log_file_close(&journal->logs[MOOT_JOURNAL_RESULTS]);
     return open_results(journal, info);
 }
@@ -155,11 +160,11 @@ static int open_all(struct moot_journal *journal, const struct moot_journal_opti
     if (rc == MOOT_OK)
         rc = moot__journal_check_manifest(journal, options, info);
     for (unsigned i = MOOT_JOURNAL_ERRORS; i < MOOT_JOURNAL_LOGS && rc == MOOT_OK; i++)
-        rc = moot__log_file_open(&journal->logs[i], journal->paths[i], info);
+        rc = moot__log_file_open(&journal->logs[i], journal->disk, journal->paths[i], info);
     if (rc == MOOT_OK && options->retry_failed)
         rc = moot__log_file_cut(&journal->logs[MOOT_JOURNAL_ERRORS], 0);
     if (rc == MOOT_OK)
-        rc = moot__file_sync_folder(journal->paths[MOOT_PATH_RESULTS]);
+        rc = moot__file_sync_folder(journal->disk, journal->paths[MOOT_PATH_RESULTS]);
     return rc == MOOT_OK ? moot__journal_scan(journal, resume, info) : rc;
 }
 
@@ -168,6 +173,7 @@ int moot__journal_open(struct moot_journal *journal, const struct moot_journal_o
 {
     *journal = (struct moot_journal){
         .allocator = options->allocator,
+        .disk = options->disk ? options->disk : &moot__disk_posix,
         .open_rows = {.allocator = options->allocator},
         .compact_at_bytes = COMPACT_BYTES,
         .created_wall_s = options->wall_s,

@@ -40,13 +40,14 @@ enum moot_journal_path {
 
 struct moot_journal_options {
     const struct moot_allocator *allocator;
-    const char *input_path;  /* "-": standard input, which cannot be told from another */
-    const char *output_path; /* NAME.jsonl */
-    const char *config;      /* the plan's fingerprint */
-    uint64_t wall_s;         /* now, for the records */
-    bool fresh;              /* rename what is there, begin anew */
-    bool retry_failed;       /* rows that failed are not done */
-    bool allow_changes;      /* go on although input or configuration changed */
+    const struct moot_disk *disk; /* NULL: the files of this machine */
+    const char *input_path;       /* "-": standard input, which cannot be told from another */
+    const char *output_path;      /* NAME.jsonl */
+    const char *config;           /* the plan's fingerprint */
+    uint64_t wall_s;              /* now, for the records */
+    bool fresh;                   /* rename what is there, begin anew */
+    bool retry_failed;            /* rows that failed are not done */
+    bool allow_changes;           /* go on although input or configuration changed */
 };
 
 /* What earlier runs have left: whose rows need no asking, and what is known of the others. */
@@ -57,6 +58,7 @@ struct moot_resume {
 
 struct moot_journal {
     const struct moot_allocator *allocator;
+    const struct moot_disk *disk;
     char *paths[MOOT_JOURNAL_PATHS];
     struct moot_log_file logs[MOOT_JOURNAL_LOGS];
     struct moot_buf gathered[MOOT_JOURNAL_LOGS]; /* lines that are not in the files yet */
@@ -96,9 +98,9 @@ MOOT_NODISCARD int moot__journal_append(struct moot_journal *journal,
 /* Until everything is in the files, and so survives this process. As append. */
 MOOT_NODISCARD int moot__journal_flush(struct moot_journal *journal);
 
-/* The same in two halves, for a sync on another thread: flush, and give descriptors of what is not
+/* The same in two halves, for a sync on another thread: flush, and give handles of what is not
  * on the disk yet, the caller's to sync and close; -1: nothing of that log. Then tell if one
- * failed. Returns as flush, or MOOT_EAGAIN when no descriptor is left: use moot__journal_sync. */
+ * failed. Returns as flush, or MOOT_EAGAIN when no handle is left: use moot__journal_sync. */
 MOOT_NODISCARD int moot__journal_begin_sync(struct moot_journal *journal,
                                             int fds[MOOT_JOURNAL_LOGS]);
 int moot__journal_fail_sync(struct moot_journal *journal, enum moot_journal_log log, int error);

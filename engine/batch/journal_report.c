@@ -1,11 +1,7 @@
 /* The small files beside the rows: what the run was begun with, and what came of it. */
-#include <errno.h>
-#include <fcntl.h>
 #include <moot/version.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -13,27 +9,6 @@
 #include "journal.h"
 
 enum { REPORT_BYTES_MAX = 1 << 20 };
-
-/* A whole small file. MOOT_ENOTFOUND. */
-static int read_file(const char *path, struct moot_buf *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return moot__file_error(errno);
-    int rc;
-    ssize_t n = 0;
-    do {
-        rc = moot__buf_reserve(out, 4096);
-        if (rc == MOOT_OK)
-            n = read(fd, out->data + out->len, 4096);
-        if (rc == MOOT_OK && n < 0)
-            rc = MOOT_EIO;
-        if (rc == MOOT_OK)
-            out->len += (size_t)n;
-    } while (rc == MOOT_OK && n > 0);
-    close(fd);
-    return rc;
-}
 
 static int changed(struct moot_error_info *info, const char *what, const char *path)
 {
@@ -81,8 +56,8 @@ static int write_manifest(struct moot_journal *journal, const struct moot_file_p
     if (rc == MOOT_OK)
         rc = moot__buf_append_byte(&buf, '\n');
     if (rc == MOOT_OK)
-        rc = moot__file_replace(journal->allocator, journal->paths[MOOT_PATH_MANIFEST],
-                                moot__buf_view(&buf), info);
+        rc = moot__file_replace(journal->disk, journal->allocator,
+                                journal->paths[MOOT_PATH_MANIFEST], moot__buf_view(&buf), info);
     moot__buf_deinit(&buf);
     return rc;
 }
@@ -96,12 +71,12 @@ int moot__journal_check_manifest(struct moot_journal *journal,
     struct moot_arena arena;
     const struct moot_json *manifest = NULL;
     const char *path = journal->paths[MOOT_PATH_MANIFEST];
-    int rc = moot__file_print(journal->allocator, options->input_path, &input, info);
+    int rc = moot__file_print(journal->disk, journal->allocator, options->input_path, &input, info);
     if (rc != MOOT_OK)
         return rc;
     moot__buf_init(&text, journal->allocator, REPORT_BYTES_MAX);
     moot__arena_init(&arena, journal->allocator, 8 * REPORT_BYTES_MAX);
-    rc = read_file(path, &text);
+    rc = moot__file_read(journal->disk, path, &text);
     if (rc == MOOT_OK)
         rc = moot__json_read(&arena, moot__buf_view(&text), NULL, &manifest, NULL);
     bool is_there = rc != MOOT_ENOTFOUND;
@@ -207,8 +182,8 @@ static int write_report(struct moot_journal *journal, const struct moot_journal_
     if (rc == MOOT_OK)
         rc = moot__buf_append_byte(&buf, '\n');
     if (rc == MOOT_OK)
-        rc = moot__file_replace(journal->allocator, journal->paths[path], moot__buf_view(&buf),
-                                NULL);
+        rc = moot__file_replace(journal->disk, journal->allocator, journal->paths[path],
+                                moot__buf_view(&buf), NULL);
     moot__buf_deinit(&buf);
     return rc == MOOT_OK ? rc : moot__journal_fail(journal, rc, "cannot write", path);
 }
@@ -221,6 +196,6 @@ int moot__journal_finish(struct moot_journal *journal, const struct moot_journal
     if (rc == MOOT_OK)
         rc = write_report(journal, ending, MOOT_PATH_BATCH);
     if (rc == MOOT_OK && ending->complete)
-        unlink(journal->paths[MOOT_PATH_CALLS]);
+        journal->disk->ops->unlink(journal->disk, journal->paths[MOOT_PATH_CALLS]);
     return rc;
 }

@@ -1,10 +1,8 @@
 /* Reading the journal's files back: at the start of a run, and to clean up the side file. Every
  * line is read whole: a bad one in the middle is somebody's edit or a broken disk, and is told, not
  * skipped. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/base/check.h"
 #include "engine/base/err.h"
@@ -89,9 +87,9 @@ static int scan_log(struct scan *scan, enum moot_journal_log log, struct moot_er
 {
     struct moot_journal *journal = scan->journal;
     struct moot_log_file *file = &journal->logs[log];
-    if (lseek(file->fd, 0, SEEK_SET) != 0)
+    if (journal->disk->ops->seek(journal->disk, file->fd, 0) != 0)
         return MOOT_EIO;
-    moot__lines_init(&scan->lines, journal->allocator, file->fd, LINE_BYTES_MAX);
+    moot__lines_init(&scan->lines, journal->allocator, journal->disk, file->fd, LINE_BYTES_MAX);
     uint64_t good = 0;
     int rc;
     while ((rc = next(scan, journal->paths[log], info)) == MOOT_OK) {
@@ -146,29 +144,30 @@ static int copy_open_rows(struct scan *scan, struct moot_log_file *to)
 
 static int rewrite_calls(struct moot_journal *journal, const char *temporary)
 {
+    const struct moot_disk *disk = journal->disk;
     struct moot_log_file *calls = &journal->logs[MOOT_JOURNAL_CALLS];
     struct moot_log_file fresh = {.fd = -1};
     struct scan scan = {.journal = journal};
-    unlink(temporary);
-    int rc = moot__log_file_open(&fresh, temporary, NULL);
-    if (rc == MOOT_OK && lseek(calls->fd, 0, SEEK_SET) != 0)
+    disk->ops->unlink(disk, temporary);
+    int rc = moot__log_file_open(&fresh, disk, temporary, NULL);
+    if (rc == MOOT_OK && disk->ops->seek(disk, calls->fd, 0) != 0)
         rc = MOOT_EIO;
     moot__arena_init(&scan.arena, journal->allocator, ARENA_BYTES_MAX);
-    moot__lines_init(&scan.lines, journal->allocator, calls->fd, LINE_BYTES_MAX);
+    moot__lines_init(&scan.lines, journal->allocator, disk, calls->fd, LINE_BYTES_MAX);
     if (rc == MOOT_OK)
         rc = copy_open_rows(&scan, &fresh);
     moot__lines_deinit(&scan.lines);
     moot__arena_deinit(&scan.arena);
-    if (rc == MOOT_OK && rename(temporary, journal->paths[MOOT_PATH_CALLS]) != 0)
+    if (rc == MOOT_OK && disk->ops->rename(disk, temporary, journal->paths[MOOT_PATH_CALLS]) != 0)
         rc = MOOT_EIO;
     if (rc != MOOT_OK) {
         moot__log_file_close(&fresh);
-        unlink(temporary);
+        disk->ops->unlink(disk, temporary);
         return rc;
     }
     moot__log_file_close(calls);
     *calls = fresh;
-    return moot__file_sync_folder(journal->paths[MOOT_PATH_CALLS]);
+    return moot__file_sync_folder(disk, journal->paths[MOOT_PATH_CALLS]);
 }
 
 int moot__journal_compact_calls(struct moot_journal *journal)

@@ -1,4 +1,4 @@
-/* Bytes come in from the descriptor, through the inflater if there is one, into one buffer with a
+/* Bytes come in from the file, through the inflater if there is one, into one buffer with a
  * ceiling; complete lines are handed out of it in place, and what is behind them is moved to the
  * front only when there is no complete line left. So a line costs one scan and no copy, and memory
  * is bounded by the longest line that is allowed. */
@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "engine/base/check.h"
@@ -30,11 +29,14 @@ static void zlib_free(void *context, void *ptr)
     moot__free(context, ptr);
 }
 
-void moot__lines_init(struct moot_lines *lines, const struct moot_allocator *allocator, int fd,
-                      size_t line_bytes_max)
+void moot__lines_init(struct moot_lines *lines, const struct moot_allocator *allocator,
+                      const struct moot_disk *disk, int fd, size_t line_bytes_max)
 {
-    *lines = (struct moot_lines){
-        .fd = fd, .allocator = allocator, .next_line = 1, .line_bytes_max = line_bytes_max};
+    *lines = (struct moot_lines){.disk = disk,
+                                 .fd = fd,
+                                 .allocator = allocator,
+                                 .next_line = 1,
+                                 .line_bytes_max = line_bytes_max};
     moot__buf_init(&lines->bytes, allocator, line_bytes_max + CHUNK_BYTES + 2);
 }
 
@@ -47,16 +49,15 @@ void moot__lines_deinit(struct moot_lines *lines)
     moot__buf_deinit(&lines->bytes);
 }
 
-/* Up to CHUNK_BYTES from the descriptor; 0 at the end. */
+/* Up to CHUNK_BYTES from the file; 0 at the end. */
 static int read_some(struct moot_lines *lines, void *to, size_t room, size_t *got)
 {
-    ssize_t n;
+    int error;
     do
-        n = read(lines->fd, to, room);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
+        error = lines->disk->ops->read(lines->disk, lines->fd, to, room, got);
+    while (error == EINTR);
+    if (error != 0)
         return MOOT_EIO;
-    *got = (size_t)n;
     moot__hasher_add(&lines->hasher, moot__view(to, *got));
     return MOOT_OK;
 }

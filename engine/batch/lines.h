@@ -7,13 +7,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "disk.h"
 #include "engine/base/buf.h"
 #include "hash.h"
 
 struct moot_inflater;
 
 struct moot_lines {
-    int fd; /* borrowed */
+    const struct moot_disk *disk;
+    int fd; /* the disk's handle, borrowed */
     const struct moot_allocator *allocator;
     struct moot_inflater *inflater; /* NULL: not gzip */
     struct moot_buf bytes;          /* plain text that was read; lines point into it */
@@ -34,8 +36,8 @@ struct moot_line {
 };
 
 /* `line_bytes_max` bounds the memory. Allocates nothing yet. */
-void moot__lines_init(struct moot_lines *lines, const struct moot_allocator *allocator, int fd,
-                      size_t line_bytes_max);
+void moot__lines_init(struct moot_lines *lines, const struct moot_allocator *allocator,
+                      const struct moot_disk *disk, int fd, size_t line_bytes_max);
 void moot__lines_deinit(struct moot_lines *lines); /* leaves `fd` open */
 
 /* The next line. MOOT_OK; MOOT_ENOTFOUND at the end; MOOT_ELIMIT for a line that is too long, whose

@@ -1,8 +1,5 @@
 #include "syncer.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include "engine/base/check.h"
 #include "file.h"
 
@@ -39,20 +36,20 @@ static void *sync_files(void *data)
         for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++) {
             if (fds[i] < 0)
                 continue;
-            if (error == MOOT_OK && fdatasync(fds[i]) != 0) {
-                error = moot__file_error(errno);
+            if (error == MOOT_OK) {
+                error = moot__file_sync(syncer->disk, fds[i]);
                 failed = i;
             }
-            close(fds[i]);
+            syncer->disk->ops->close(syncer->disk, fds[i]);
         }
         finish(syncer, failed, error);
     }
     return NULL;
 }
 
-int moot__syncer_start(struct moot_syncer *syncer)
+int moot__syncer_start(struct moot_syncer *syncer, const struct moot_disk *disk)
 {
-    *syncer = (struct moot_syncer){0};
+    *syncer = (struct moot_syncer){.disk = disk};
     if (pthread_cond_init(&syncer->synced.work, NULL) != 0)
         return MOOT_ENOMEM;
     int rc = pthread_mutex_init(&syncer->synced.mutex, NULL) == 0 ? MOOT_OK : MOOT_ENOMEM;

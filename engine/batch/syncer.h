@@ -10,6 +10,7 @@
 #include "journal.h"
 
 struct moot_syncer {
+    const struct moot_disk *disk;
     pthread_t thread;
     bool is_running;
     struct {
@@ -22,7 +23,7 @@ struct moot_syncer {
 };
 
 /* MOOT_ENOMEM, MOOT_EIO (no thread). */
-MOOT_NODISCARD int moot__syncer_start(struct moot_syncer *syncer);
+MOOT_NODISCARD int moot__syncer_start(struct moot_syncer *syncer, const struct moot_disk *disk);
 
 /* Sync these descriptors, which are the syncer's from here; -1 is passed over. False: one is under
  * way, and they are still the caller's. */

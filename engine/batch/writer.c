@@ -239,7 +239,7 @@ int moot__writer_start(struct moot_writer *writer, const struct moot_allocator *
     int rc = MOOT_ENOMEM;
     if (pthread_mutex_init(&writer->synced.mutex, NULL) != 0)
         goto no_mutex;
-    rc = moot__syncer_start(&writer->syncer);
+    rc = moot__syncer_start(&writer->syncer, journal->disk);
     if (rc != MOOT_OK)
         goto no_syncer;
     rc = MOOT_EIO;

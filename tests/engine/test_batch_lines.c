@@ -48,7 +48,7 @@ static int read_all(const void *bytes, size_t len, bool quoted, char *out, size_
     struct moot_lines lines;
     struct moot_line line;
     int fd = file_of(bytes, len);
-    moot__lines_init(&lines, NULL, fd, 64);
+    moot__lines_init(&lines, NULL, &moot__disk_posix, fd, 64);
     lines.quoted = quoted;
     int rc;
     size_t at = 0;
