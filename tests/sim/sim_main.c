@@ -4,62 +4,38 @@
  *   moot-sim --seed 17 -v              one, telling everything that happens
  *   moot-sim --regressions FILE        those that failed once: a number and why, a line
  *   --twice                            each twice; the hashes must be the same
+ *   --jobs N                           in N processes
  *
- * Exit 0 when no invariant was broken; else 1, and every failing seed was printed. */
+ * Exit 0 when no invariant was broken; else 1, and every failing seed was printed. The hash of the
+ * last line is over those of all worlds, in whatever order and by however many processes they were
+ * lived: two runs of the same seeds print the same. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "world.h"
+#include "sim_jobs.h"
 
-struct run {
-    bool is_verbose, is_twice;
-    uint64_t worlds, failed, steps;
-    uint64_t answered, failures, cancelled;
-    double virtual_s;
-};
+enum { REGRESSIONS_MAX = 4096, JOBS_MAX = 64 };
 
-static void live_seed(struct run *run, uint64_t seed)
-{
-    struct world_result result, again;
-    world_run(seed, run->is_verbose, &result);
-    run->worlds++;
-    run->steps += result.steps;
-    run->answered += result.answered;
-    run->failures += result.failed;
-    run->cancelled += result.cancelled;
-    run->virtual_s += (double)result.virtual_ns / 1e9;
-    if (run->is_twice && !result.has_failed) {
-        world_run(seed, false, &again);
-        if (again.hash != result.hash) {
-            result.has_failed = true;
-            snprintf(result.failure, sizeof result.failure,
-                     "not the same twice: %016" PRIx64 " after %" PRIu64 " steps, %016" PRIx64
-                     " after %" PRIu64,
-                     result.hash, result.steps, again.hash, again.steps);
-        }
-    }
-    if (result.has_failed) {
-        run->failed++;
-        printf("FAILED seed %" PRIu64 ": %s\n", seed, result.failure);
-        fflush(stdout);
-    }
-}
-
-static bool live_file(struct run *run, const char *path)
+static bool read_regressions(const char *path, struct sim_seeds *seeds)
 {
     char line[512];
     FILE *file = fopen(path, "r");
     if (!file) {
-        fprintf(stderr, "moot-sim: cannot open %s\n", path);
+        fprintf(stderr, "moot-sim: cannot open %s: %s\n", path, strerror(errno));
         return false;
     }
-    while (fgets(line, sizeof line, file))
+    uint64_t *numbers = calloc(REGRESSIONS_MAX, sizeof *numbers);
+    if (!numbers)
+        abort();
+    while (fgets(line, sizeof line, file) && seeds->extra_count < REGRESSIONS_MAX)
         if (line[0] >= '0' && line[0] <= '9')
-            live_seed(run, strtoull(line, NULL, 10));
+            numbers[seeds->extra_count++] = strtoull(line, NULL, 10);
     fclose(file);
+    seeds->extra = numbers;
     return true;
 }
 
@@ -72,51 +48,55 @@ static double now_s(void)
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: moot-sim [-v] [--twice] [--regressions FILE] [--seed N | --seeds A..B]\n");
+    fprintf(stderr, "usage: moot-sim [-v] [--twice] [--jobs N] [--regressions FILE]"
+                    " [--seed N | --seeds A..B]\n");
     return 1;
+}
+
+/* False: not an option, or its value is missing. */
+static bool take_option(struct sim_order *order, const char *name, const char *value)
+{
+    struct sim_seeds *seeds = &order->seeds;
+    char *end;
+    if (!value)
+        return false;
+    if (strcmp(name, "--regressions") == 0)
+        return read_regressions(value, seeds);
+    if (strcmp(name, "--jobs") == 0) {
+        order->jobs = (unsigned)strtoul(value, NULL, 10);
+        return order->jobs > 0 && order->jobs <= JOBS_MAX;
+    }
+    if (strcmp(name, "--seed") == 0 || strcmp(name, "--seeds") == 0) {
+        seeds->first = seeds->last = strtoull(value, &end, 10);
+        if (strncmp(end, "..", 2) == 0)
+            seeds->last = strtoull(end + 2, NULL, 10);
+        return true;
+    }
+    return false;
 }
 
 int main(int argc, char **argv)
 {
-    struct run run = {.worlds = 0};
-    uint64_t first = 1, last = 0;
-    const char *regressions = NULL;
+    struct sim_order order = {.jobs = 1, .seeds = {.first = 1, .last = 0}};
+    struct sim_tally tally;
     for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        char *end;
-        if (strcmp(argv[i], "-v") == 0) {
-            run.is_verbose = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--twice") == 0) {
-            run.is_twice = true;
-            continue;
-        }
-        if (!value)
+        if (strcmp(argv[i], "-v") == 0)
+            order.is_verbose = true;
+        else if (strcmp(argv[i], "--twice") == 0)
+            order.is_twice = true;
+        else if (take_option(&order, argv[i], i + 1 < argc ? argv[i + 1] : NULL))
+            i++;
+        else
             return usage();
-        i++;
-        if (strcmp(argv[i - 1], "--regressions") == 0) {
-            regressions = value;
-        } else if (strcmp(argv[i - 1], "--seed") == 0) {
-            first = last = strtoull(value, NULL, 10);
-        } else if (strcmp(argv[i - 1], "--seeds") == 0) {
-            first = strtoull(value, &end, 10);
-            last = strncmp(end, "..", 2) == 0 ? strtoull(end + 2, NULL, 10) : first;
-        } else {
-            return usage();
-        }
     }
     double began_s = now_s();
-    if (regressions && !live_file(&run, regressions))
+    if (!moot__sim_jobs_run(&order, &tally))
         return 1;
-    for (uint64_t seed = first; seed <= last; seed++)
-        live_seed(&run, seed);
     double took_s = now_s() - began_s;
     printf("%" PRIu64 " worlds, %" PRIu64 " failed; %.0f seeds/minute, %.1f virtual hours, %" PRIu64
            " steps; conversations: %" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64
-           " cancelled\n",
-           run.worlds, run.failed, (double)run.worlds / took_s * 60, run.virtual_s / 3600,
-           run.steps, run.answered, run.failures, run.cancelled);
-    return run.failed ? 1 : 0;
+           " cancelled; hash %016" PRIx64 "\n",
+           tally.worlds, tally.failed, (double)tally.worlds / took_s * 60, tally.virtual_s / 3600,
+           tally.steps, tally.answered, tally.failures, tally.cancelled, tally.hash);
+    return tally.failed ? 1 : 0;
 }

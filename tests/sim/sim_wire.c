@@ -9,10 +9,8 @@
 enum { SYN_RETRY_S = 1, CONNECT_GIVES_UP_S = 127, KEEPALIVE_GIVES_UP_S = 135, BACKLOG = 128 };
 
 struct packet {
-    struct moot_timer event;
     struct moot_list node; /* in pipe->packets */
-    struct wire *wire;
-    unsigned to;
+    uint64_t at_ns;
     enum packet_kind kind;
     size_t len;
 };
@@ -69,30 +67,48 @@ void moot__sim_wire_release(struct wire *wire)
     moot__free(wire->sim->allocator, wire);
 }
 
-static void packet_free(struct packet *packet)
+/* The first packet of a pipe leaves it. */
+static void packet_drop(struct wire *wire, struct pipe *pipe)
 {
-    struct wire *wire = packet->wire;
-    moot__timers_stop(&wire->sim->events, &packet->event);
-    moot__list_remove(&packet->node);
-    moot__free(wire->sim->allocator, packet);
+    struct moot_list *node = moot__list_pop_front(&pipe->packets);
+    moot__list_push_front(&wire->sim->spare_packets, node);
     wire->packets--;
+    if (moot__list_is_empty(&pipe->packets)) {
+        moot__timers_stop(&wire->sim->events, &pipe->event);
+        return;
+    }
+    struct packet *next = moot__list_entry(pipe->packets.next, struct packet, node);
+    moot__timers_start(&wire->sim->events, &pipe->event, next->at_ns);
 }
 
-static void on_packet(struct moot_timer *event);
+void moot__sim_free_spare_packets(struct moot_sim *sim)
+{
+    struct moot_list *node;
+    while ((node = moot__list_pop_front(&sim->spare_packets)))
+        moot__free(sim->allocator, moot__list_entry(node, struct packet, node));
+}
 
 /* Memory of the world itself is not what is tested: without any, it stops. */
-static struct packet *packet_new(struct wire *wire, unsigned to, enum packet_kind kind, size_t len)
+static struct packet *packet_new(struct moot_sim *sim)
 {
-    struct packet *packet = moot__calloc(wire->sim->allocator, 1, sizeof *packet);
+    struct moot_list *spare = moot__list_pop_front(&sim->spare_packets);
+    struct packet *packet = spare ? moot__list_entry(spare, struct packet, node)
+                                  : moot__alloc(sim->allocator, sizeof *packet);
     if (!packet)
         moot__unreachable();
-    *packet = (struct packet){.event = {.on_fire = on_packet}, .wire = wire, .to = to};
-    packet->kind = kind;
-    packet->len = len;
-    moot__list_init(&packet->node);
-    moot__list_push_back(&wire->pipes[to].packets, &packet->node);
-    wire->packets++;
     return packet;
+}
+
+static void packet_add(struct wire *wire, unsigned to, const struct packet *what)
+{
+    struct pipe *pipe = &wire->pipes[to];
+    struct packet *packet = packet_new(wire->sim);
+    *packet = *what;
+    moot__list_init(&packet->node);
+    if (moot__list_is_empty(&pipe->packets))
+        moot__timers_start(&wire->sim->events, &pipe->event, packet->at_ns);
+    moot__list_push_back(&pipe->packets, &packet->node);
+    wire->packets++;
 }
 
 bool moot__sim_send(struct wire *wire, unsigned to, enum packet_kind kind, size_t len)
@@ -113,7 +129,7 @@ bool moot__sim_send(struct wire *wire, unsigned to, enum packet_kind kind, size_
                                                      .value = (int64_t)stall_ns});
     }
     pipe->last_ns = at_ns;
-    moot__timers_start(&sim->events, &packet_new(wire, to, kind, len)->event, at_ns);
+    packet_add(wire, to, &(struct packet){.at_ns = at_ns, .kind = kind, .len = len});
     return true;
 }
 
@@ -122,7 +138,7 @@ static void drop_in_flight(struct wire *wire, unsigned end)
 {
     struct pipe *pipe = &wire->pipes[end];
     while (!moot__list_is_empty(&pipe->packets))
-        packet_free(moot__list_entry(pipe->packets.next, struct packet, node));
+        packet_drop(wire, pipe);
     moot__buf_truncate(&pipe->bytes, pipe->arrived);
 }
 
@@ -179,9 +195,8 @@ static void on_syn(struct wire *wire)
     struct sim_stream *stream =
         listener->waiting_count < BACKLOG ? moot__sim_stream_new(listener->host, wire, 1) : NULL;
     if (!stream) {
-        struct packet *again = packet_new(wire, 1, SYN, 0);
-        moot__timers_start(&wire->sim->events, &again->event,
-                           wire->sim->now_ns + SYN_RETRY_S * MOOT_NS_PER_S);
+        uint64_t again_ns = wire->sim->now_ns + SYN_RETRY_S * MOOT_NS_PER_S;
+        packet_add(wire, 1, &(struct packet){.at_ns = again_ns, .kind = SYN});
         return;
     }
     stream->is_made = true;
@@ -267,18 +282,25 @@ void moot__sim_fall_silent(struct wire *wire)
                        sim->now_ns + KEEPALIVE_GIVES_UP_S * MOOT_NS_PER_S);
 }
 
-static void on_packet(struct moot_timer *event)
+static void on_pipe(struct wire *wire, unsigned to)
 {
-    struct packet *packet = moot__container_of(event, struct packet, event);
-    struct wire *wire = packet->wire;
-    unsigned to = packet->to;
-    enum packet_kind kind = packet->kind;
-    size_t len = packet->len;
-    packet_free(packet);
+    struct pipe *pipe = &wire->pipes[to];
+    struct packet packet = *moot__list_entry(pipe->packets.next, struct packet, node);
+    packet_drop(wire, pipe);
     wire->packets++; /* the wire stays while we are here */
-    arrive(wire, to, kind, len);
+    arrive(wire, to, packet.kind, packet.len);
     wire->packets--;
     moot__sim_wire_release(wire);
+}
+
+static void on_pipe_0(struct moot_timer *event)
+{
+    on_pipe(moot__container_of(event, struct wire, pipes[0].event), 0);
+}
+
+static void on_pipe_1(struct moot_timer *event)
+{
+    on_pipe(moot__container_of(event, struct wire, pipes[1].event), 1);
 }
 
 struct wire *moot__sim_wire_new(struct moot_sim *sim, const struct moot_address *address)
@@ -290,6 +312,8 @@ struct wire *moot__sim_wire_new(struct moot_sim *sim, const struct moot_address 
     wire->number = ++sim->wires_made;
     wire->address = *address;
     wire->give_up.on_fire = on_give_up;
+    wire->pipes[0].event.on_fire = on_pipe_0;
+    wire->pipes[1].event.on_fire = on_pipe_1;
     for (size_t i = 0; i < 2; i++) {
         moot__buf_init(&wire->pipes[i].bytes, sim->allocator, sim->options.window_bytes);
         moot__list_init(&wire->pipes[i].packets);

@@ -6,9 +6,9 @@
  *
  * A wire is one connection. It has two ends, 0 the client and 1 the server, each a stream or NULL
  * (not yet there, or gone), and two pipes: pipe[i] holds the bytes on their way to end i, those
- * that arrived in front. Everything that travels is a packet, an event of the world; a pipe's
- * packets arrive in the order in which they were sent. The wire lives as long as an end or a packet
- * does. */
+ * that arrived in front. Everything that travels is a packet; a pipe's packets arrive in the order
+ * in which they were sent, so that only the first is an event of the world. The wire lives as long
+ * as an end or a packet does. */
 #include "transport_sim_internal.h"
 
 enum failure { FAILURE_NONE, FAILURE_REFUSED, FAILURE_TIMED_OUT, FAILURE_RESET };
@@ -32,7 +32,8 @@ struct pipe {
     size_t arrived;   /* of `bytes` */
     uint64_t last_ns; /* arrival of the packet sent last */
     struct moot_list packets;
-    bool has_ended; /* FIN arrived */
+    struct moot_timer event; /* arrival of the first of them; started when there is one */
+    bool has_ended;          /* FIN arrived */
 };
 
 struct wire {

@@ -26,21 +26,32 @@ const char *moot__sim_event_name(enum moot_sim_event_kind kind)
     return event_names[kind];
 }
 
-/* FNV-1a, 64 bits. */
+/* Each word is folded in by an odd multiplication and a shift, which lose nothing: a difference
+ * that was once there stays. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ (hash >> 32);
+}
+
 void moot__sim_note_bytes(struct moot_sim *sim, const void *data, size_t len)
 {
     const unsigned char *bytes = data;
-    uint64_t hash = sim->hash;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    uint64_t hash = mix(sim->hash, len);
+    for (; len >= sizeof(uint64_t); len -= sizeof(uint64_t), bytes += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, bytes, sizeof word);
+        hash = mix(hash, word);
+    }
+    for (; len > 0; len--)
+        hash = mix(hash, *bytes++);
     sim->hash = hash;
 }
 
 void moot__sim_note(struct moot_sim *sim, const struct moot_sim_event *event)
 {
-    const uint64_t words[] = {sim->now_ns, (uint64_t)event->kind, event->host, event->object,
-                              (uint64_t)event->value};
-    moot__sim_note_bytes(sim, words, sizeof words);
+    uint64_t what = (uint64_t)event->kind | (uint64_t)event->host << 8 | event->object << 24;
+    sim->hash = mix(mix(mix(sim->hash, sim->now_ns), what), (uint64_t)event->value);
     if (!sim->options.on_event)
         return;
     struct moot_sim_event timed = *event;
@@ -56,13 +67,18 @@ static void note_host(struct sim_host *host, enum moot_sim_event_kind kind, int6
 
 bool moot__sim_chance(struct moot_sim *sim, uint32_t of_a_million)
 {
-    return of_a_million && moot__rng_below(&sim->rng, 1000000) < of_a_million;
+    if (of_a_million == 0)
+        return false;
+    return ((moot__rng_next(&sim->rng) >> 32) * 1000000) >> 32 < of_a_million;
 }
 
 uint64_t moot__sim_between(struct moot_sim *sim, uint64_t min, uint64_t max)
 {
     assert(min <= max);
-    return min + moot__rng_below(&sim->rng, max - min + 1);
+    uint64_t span = max - min + 1;
+    if (span <= UINT32_MAX) /* nearly all: as even as need be, without a division */
+        return min + (((moot__rng_next(&sim->rng) >> 32) * span) >> 32);
+    return min + moot__rng_below(&sim->rng, span);
 }
 
 /* ---- a host's time, randomness, timers, tasks ---- */
@@ -366,6 +382,7 @@ int moot__sim_new(const struct moot_sim_options *options, struct moot_sim **out)
     sim->now_ns = MOOT_NS_PER_S; /* no time is 0, which means "none" here and there */
     moot__timers_init(&sim->events);
     moot__list_init(&sim->hosts);
+    moot__list_init(&sim->spare_packets);
     sim->next_port = FIRST_PORT;
     sim->hash = UINT64_C(0xcbf29ce484222325);
     bool is_named = moot__sim_name(sim, "localhost", "127.0.0.1");
@@ -384,6 +401,7 @@ void moot__sim_free(struct moot_sim *sim)
     struct moot_timer *event;
     while ((event = moot__timers_take_due(&sim->events, MOOT_NEVER_NS)))
         event->on_fire(event);
+    moot__sim_free_spare_packets(sim);
     moot__free(sim->allocator, sim);
 }
 

@@ -26,6 +26,7 @@ struct moot_sim {
     uint64_t now_ns;
     struct moot_timers events; /* of the world: arrivals, lookups, work */
     struct moot_list hosts;
+    struct moot_list spare_packets; /* sim_wire.c's, to be used again */
     unsigned hosts_made;
     uint64_t wires_made;
     uint16_t next_port;
@@ -81,6 +82,9 @@ void moot__sim_resolve_cancel(struct moot_transport *base, struct moot_resolve *
 void moot__sim_run_done(struct sim_host *host);
 void moot__sim_drop_under_way(struct sim_host *host);
 bool moot__sim_parse_address(const char *text, struct moot_address *out);
+
+/* sim_wire.c. */
+void moot__sim_free_spare_packets(struct moot_sim *sim);
 
 /* sim_socket.c: entries of the table, the due callbacks, and the end of them. */
 int moot__sim_connect(struct moot_transport *base, const struct moot_address *address,

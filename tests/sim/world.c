@@ -232,8 +232,6 @@ static bool make_hosts(struct world *world)
         rc = moot__emulator_server_open(&server, &world->server);
     if (!rc)
         rc = moot__ring_init(&world->ring, NULL, &(struct moot_ring_options){.bytes = 256 << 10});
-    if (!rc)
-        memset(world->ring.data, 0, world->ring.capacity); /* it is searched as a whole */
     if (plan->fail_at)
         world->memory.fail_at = moot__failing_alloc_calls(&world->memory) + plan->fail_at;
     world->memory.stay_failed = plan->fail_at % 3 == 1; /* once, or from there on */

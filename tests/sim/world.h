@@ -24,7 +24,7 @@ enum {
 };
 
 /* The key that must not be seen anywhere but in a request's header. */
-#define WORLD_CANARY "canary-5b1f-never-to-be-seen"
+#define WORLD_CANARY "~canary-5b1f-never-to-be-seen"
 
 /* What the seed means. */
 struct world_plan {
