@@ -209,10 +209,25 @@ static bool reserve_headers(struct moot_http1_parser *parser)
     return true;
 }
 
+/* Blanks after a value may be tabs (RFC 9110 5.6.3), which llhttp does not know of after a
+ * Content-Length. Tabs inside of a value stay. */
+static void blank_last_tabs(struct moot_buf *head)
+{
+    if (!memchr(head->data, '\t', head->len))
+        return;
+    bool is_last = false; /* only blanks from here to the CR */
+    for (size_t i = head->len; i-- > 0;) {
+        if (head->data[i] == '\t' && is_last)
+            head->data[i] = ' ';
+        is_last = head->data[i] == '\r' || (is_last && head->data[i] == ' ');
+    }
+}
+
 static void end_head(struct moot_http1_parser *parser)
 {
     if (!reserve_headers(parser))
         return;
+    blank_last_tabs(&parser->bytes);
     execute(parser, parser->bytes.data, parser->bytes.len);
     if (parser->fault.code)
         return;

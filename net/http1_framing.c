@@ -176,6 +176,8 @@ static bool frame_response(struct framing *framing, unsigned flags)
 {
     struct moot_http1_head *head = framing->head;
     int status = head->status;
+    if (status < 200 && head->minor == 0)
+        return malformed(framing->guard, "an informational response in HTTP/1.0");
     if (status == 101)
         return malformed(framing->guard, "a switch of protocols that nobody asked for");
     if (head->chunked && (status < 200 || status == 204))

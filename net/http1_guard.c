@@ -251,15 +251,76 @@ static int hex_value(char c)
     return -1;
 }
 
-/* Extensions mean nothing to us, so their grammar is not checked; they only may not hide a line. */
+/* Extensions mean nothing to us, but two readers that see their ends in different places would see
+ * two different bodies: so their grammar is kept to the letter. */
+enum extension_byte { TOKEN, EQUALS, SEMICOLON, QUOTE, ESCAPE, BLANK, TEXT, BYTES };
+
+static enum extension_byte extension_byte(char c)
+{
+    if (moot__http1_byte_is(c, MOOT_HTTP1_TOKEN))
+        return TOKEN;
+    switch (c) {
+    case '=':
+        return EQUALS;
+    case ';':
+        return SEMICOLON;
+    case '"':
+        return QUOTE;
+    case '\\':
+        return ESCAPE;
+    case ' ':
+    case '\t':
+        return BLANK;
+    default:
+        return moot__http1_byte_is(c, MOOT_HTTP1_TEXT) ? TEXT : BYTES;
+    }
+}
+
+/* The state after a byte; EXTENSION_BEGIN, to which no byte leads: the byte is wrong there. */
+static enum moot_http1_extension after_extension_byte(enum moot_http1_extension at, char c)
+{
+#define QUOTED EXTENSION_QUOTED
+    static const unsigned char next[EXTENSION_STATES][BYTES + 1] = {
+        [EXTENSION_BEGIN] = {[SEMICOLON] = EXTENSION_NAME_FIRST},
+        [EXTENSION_NAME_FIRST] = {[TOKEN] = EXTENSION_NAME, [BLANK] = EXTENSION_NAME_FIRST},
+        [EXTENSION_NAME] = {[TOKEN] = EXTENSION_NAME,
+                            [EQUALS] = EXTENSION_VALUE_FIRST,
+                            [SEMICOLON] = EXTENSION_NAME_FIRST,
+                            [BLANK] = EXTENSION_NAME_BLANK},
+        [EXTENSION_NAME_BLANK] = {[EQUALS] = EXTENSION_VALUE_FIRST,
+                                  [SEMICOLON] = EXTENSION_NAME_FIRST,
+                                  [BLANK] = EXTENSION_NAME_BLANK},
+        [EXTENSION_VALUE_FIRST] =
+            {[TOKEN] = EXTENSION_VALUE, [QUOTE] = QUOTED, [BLANK] = EXTENSION_VALUE_FIRST},
+        [EXTENSION_VALUE] = {[TOKEN] = EXTENSION_VALUE,
+                             [SEMICOLON] = EXTENSION_NAME_FIRST,
+                             [BLANK] = EXTENSION_VALUE_BLANK},
+        [QUOTED] = {QUOTED, QUOTED, QUOTED, EXTENSION_VALUE_END, EXTENSION_ESCAPED, QUOTED, QUOTED},
+        [EXTENSION_ESCAPED] = {QUOTED, QUOTED, QUOTED, QUOTED, QUOTED, QUOTED, QUOTED},
+        [EXTENSION_VALUE_END] =
+            {[SEMICOLON] = EXTENSION_NAME_FIRST, [BLANK] = EXTENSION_VALUE_BLANK},
+        [EXTENSION_VALUE_BLANK] =
+            {[SEMICOLON] = EXTENSION_NAME_FIRST, [BLANK] = EXTENSION_VALUE_BLANK},
+    };
+#undef QUOTED
+    return (enum moot_http1_extension)next[at][extension_byte(c)];
+}
+
+static bool may_end(enum moot_http1_extension at)
+{
+    return at == EXTENSION_BEGIN || at == EXTENSION_NAME || at == EXTENSION_VALUE ||
+           at == EXTENSION_VALUE_END;
+}
+
 static bool step_extension(struct moot_http1_guard *guard, char c)
 {
-    if (c == '\r') {
+    if (c == '\r' && may_end(guard->extension)) {
         guard->state = GUARD_SIZE_LF;
         return true;
     }
-    if (!moot__http1_byte_is(c, MOOT_HTTP1_TEXT))
-        return malformed(guard, "a control character in a chunk extension");
+    guard->extension = after_extension_byte(guard->extension, c);
+    if (guard->extension == EXTENSION_BEGIN)
+        return malformed(guard, "a malformed chunk extension");
     if (++guard->extension_bytes > MOOT_LIMIT_HTTP_CHUNK_EXTENSION_BYTES ||
         ++guard->extension_bytes_total > guard->limits->head_bytes)
         return malformed(guard, "too many chunk extensions");
@@ -297,6 +358,7 @@ static void begin_chunk(struct moot_http1_guard *guard)
 {
     guard->left = 0;
     guard->size_digits = 0;
+    guard->extension = EXTENSION_BEGIN;
     guard->extension_bytes = 0;
 }
 

@@ -36,6 +36,21 @@ enum moot_http1_guard_state {
     GUARD_DONE,
 };
 
+/* Where in *( BWS ";" BWS name [ BWS "=" BWS value ] ) a chunk extension is (RFC 9112 7.1.1). */
+enum moot_http1_extension {
+    EXTENSION_BEGIN, /* after the size or a value: what follows begins with ';' */
+    EXTENSION_NAME_FIRST,
+    EXTENSION_NAME,
+    EXTENSION_NAME_BLANK,
+    EXTENSION_VALUE_FIRST,
+    EXTENSION_VALUE,
+    EXTENSION_QUOTED,
+    EXTENSION_ESCAPED,
+    EXTENSION_VALUE_END,
+    EXTENSION_VALUE_BLANK,
+    EXTENSION_STATES,
+};
+
 struct moot_http1_guard {
     enum moot_http1_guard_state state;
     enum moot_http1_kind kind;
@@ -51,6 +66,7 @@ struct moot_http1_guard {
     uint64_t left;        /* of the body or of the chunk */
     uint64_t body_bytes;  /* announced so far */
     unsigned size_digits; /* of the chunk size so far */
+    enum moot_http1_extension extension;
     size_t extension_bytes, extension_bytes_total;
     char trailer[20]; /* the beginning of a trailer's name, in lower case */
     size_t trailer_len;
