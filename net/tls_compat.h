@@ -136,16 +136,15 @@ static inline int moot__compat_check_pair(const mbedtls_pk_context *public_key,
 }
 
 static inline int moot__compat_sign(mbedtls_pk_context *key, const unsigned char hash[32],
-                                    mbedtls_ctr_drbg_context *rng)
+                                    unsigned char signature[MBEDTLS_PK_SIGNATURE_MAX_SIZE],
+                                    size_t *len, mbedtls_ctr_drbg_context *rng)
 {
-    unsigned char signature[MBEDTLS_PK_SIGNATURE_MAX_SIZE];
-    size_t len = 0;
 #if MOOT_MBEDTLS_2
-    return mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, hash, 32, signature, &len,
+    return mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, hash, 32, signature, len,
                            mbedtls_ctr_drbg_random, rng);
 #else
-    return mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, hash, 32, signature, sizeof(signature), &len,
-                           mbedtls_ctr_drbg_random, rng);
+    return mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, hash, 32, signature,
+                           MBEDTLS_PK_SIGNATURE_MAX_SIZE, len, mbedtls_ctr_drbg_random, rng);
 #endif
 }
 

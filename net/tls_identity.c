@@ -59,7 +59,9 @@ static int parse_key(struct moot_tls_identity *identity, const char *pem, size_t
     /* One signature now: 2.28 caches a table in the key when it first signs, without a lock, and
      * workers will share the key. */
     static const unsigned char hash[32] = {1};
-    if (moot__compat_sign(&identity->key, hash, &identity->rng.drbg) != 0)
+    unsigned char signature[MBEDTLS_PK_SIGNATURE_MAX_SIZE];
+    size_t used;
+    if (moot__compat_sign(&identity->key, hash, signature, &used, &identity->rng.drbg) != 0)
         return moot__fail(info, MOOT_ECONFIG, MOOT_PHASE_PREPARE,
                           "the server's private key cannot sign");
     return MOOT_OK;

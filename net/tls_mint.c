@@ -1,9 +1,9 @@
 /* Certificates for the emulator and the tests. The extensions that 2.28's writer has no helper for
- * (subjectAltName, extended key usage) are written as DER here: short-form and two-byte lengths are
- * all that a bounded list of names needs. */
+ * (subjectAltName, extended key usage) are written as DER here, and what it signs is mended. */
 #include "tls_mint.h"
 
 #include <arpa/inet.h>
+#include <mbedtls/pem.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,6 +12,7 @@
 #include "engine/base/clock.h"
 #include "tls_compat.h"
 #include "tls_identity.h"
+#include "tls_mint_der.h"
 
 enum {
     DAY_S = 24 * 60 * 60,
@@ -19,7 +20,6 @@ enum {
     SAN_BYTES = 16 << 10,
     PEM_BYTES = 16 << 10,
     NAME_BYTES = 253,
-    TAG_SEQUENCE = 0x30,
     TAG_SAN_DNS = 0x82,
     TAG_SAN_IP = 0x87,
 };
@@ -35,21 +35,6 @@ struct mint {
 
 /* --- DER ------------------------------------------------------------------------------------- */
 
-static int put_header(struct moot_buf *buf, int tag, size_t len)
-{
-    assert(len < 0x10000);
-    unsigned char header[4] = {(unsigned char)tag};
-    size_t used = 1;
-    if (len >= 0x100) {
-        header[used++] = 0x82;
-        header[used++] = (unsigned char)(len >> 8);
-    } else if (len >= 0x80) {
-        header[used++] = 0x81;
-    }
-    header[used++] = (unsigned char)(len & 0xff);
-    return moot__buf_append(buf, header, used);
-}
-
 static int put_name(struct moot_buf *buf, struct moot_view name)
 {
     char text[NAME_BYTES + 1];
@@ -62,7 +47,8 @@ static int put_name(struct moot_buf *buf, struct moot_view name)
         ip_len = 4;
     else if (inet_pton(AF_INET6, text, ip) == 1)
         ip_len = 16;
-    int rc = put_header(buf, ip_len ? TAG_SAN_IP : TAG_SAN_DNS, ip_len ? ip_len : name.len);
+    int rc =
+        moot__der_put_header(buf, ip_len ? TAG_SAN_IP : TAG_SAN_DNS, ip_len ? ip_len : name.len);
     if (rc)
         return rc;
     return ip_len ? moot__buf_append(buf, ip, ip_len) : moot__buf_append_view(buf, name);
@@ -77,7 +63,7 @@ static int write_san(struct mint *mint)
     for (size_t i = 0; i < mint->options->name_count && !rc; i++)
         rc = put_name(&names, mint->options->names[i]);
     if (!rc)
-        rc = put_header(&mint->san, TAG_SEQUENCE, names.len);
+        rc = moot__der_put_header(&mint->san, MOOT_DER_SEQUENCE, names.len);
     if (!rc)
         rc = moot__buf_append(&mint->san, names.data, names.len);
     moot__buf_deinit(&names);
@@ -172,6 +158,29 @@ static int copy_pem(struct mint *mint, int rc, char **out)
     return *out ? MOOT_OK : MOOT_ENOMEM;
 }
 
+static int sign(struct mint *mint, mbedtls_x509write_cert *cert, char **out)
+{
+    unsigned char *scratch = (unsigned char *)mint->pem;
+    int len = mbedtls_x509write_crt_der(cert, scratch, PEM_BYTES, mbedtls_ctr_drbg_random,
+                                        &mint->rng.drbg);
+    if (len <= 0)
+        return MOOT_ETLS;
+    struct moot_view der = {mint->pem + PEM_BYTES - len, (size_t)len}; /* it writes backwards */
+    struct moot_buf mended;
+    moot__buf_init(&mended, mint->allocator, PEM_BYTES);
+    int rc = moot__der_mend_certificate(der, &mint->ca_key, &mint->rng.drbg, &mended);
+    size_t used;
+    if (!rc)
+        rc = copy_pem(mint,
+                      mbedtls_pem_write_buffer("-----BEGIN CERTIFICATE-----\n",
+                                               "-----END CERTIFICATE-----\n",
+                                               (const unsigned char *)mended.data, mended.len,
+                                               scratch, PEM_BYTES, &used),
+                      out);
+    moot__buf_deinit(&mended);
+    return rc;
+}
+
 static int write_certificate(struct mint *mint, bool is_ca, char **out)
 {
     const struct moot_tls_mint_options *options = mint->options;
@@ -195,10 +204,7 @@ static int write_certificate(struct mint *mint, bool is_ca, char **out)
     if (!rc)
         rc = is_ca ? set_ca_extensions(&cert) : set_server_extensions(mint, &cert);
     if (!rc)
-        rc = copy_pem(mint,
-                      mbedtls_x509write_crt_pem(&cert, (unsigned char *)mint->pem, PEM_BYTES,
-                                                mbedtls_ctr_drbg_random, &mint->rng.drbg),
-                      out);
+        rc = sign(mint, &cert, out);
     mbedtls_x509write_crt_free(&cert);
     return rc;
 }
