@@ -1,0 +1,3 @@
+module conversations
+
+go 1.21
