@@ -63,14 +63,26 @@ class Nginx:
         self.command = [*before, "nginx", "-p", folder, "-e", f"{folder}/nginx.log", "-c", config]
 
     def mint(self, tickets):
-        self.ca = os.path.join(self.folder, "nginx.pem")
-        key = os.path.join(self.folder, "nginx.key")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", self.ca,
-                        "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
-                        "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        """An authority and a certificate of its; some clients refuse one that signed itself."""
+        def path(name):
+            return os.path.join(self.folder, name)
+
+        def openssl(*words):
+            subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        self.ca = path("nginx-ca.pem")
+        with open(path("san"), "w", encoding="utf-8") as file:
+            file.write("subjectAltName=IP:127.0.0.1\n")
+        openssl("req", "-x509", *curve, "-keyout", path("ca.key"), "-out", self.ca, "-days", "2",
+                "-subj", "/CN=bench authority")
+        openssl("req", *curve, "-keyout", path("nginx.key"), "-out", path("nginx.csr"),
+                "-subj", "/CN=127.0.0.1")
+        openssl("x509", "-req", "-in", path("nginx.csr"), "-CA", self.ca, "-CAkey", path("ca.key"),
+                "-CAcreateserial", "-days", "2", "-extfile", path("san"), "-out",
+                path("nginx.pem"))
         cache = "shared:one:8m" if tickets else "off"
-        return (f"ssl_certificate {self.ca}; ssl_certificate_key {key}; "
+        return (f"ssl_certificate {path('nginx.pem')}; ssl_certificate_key {path('nginx.key')}; "
                 f"ssl_session_tickets {'on' if tickets else 'off'}; ssl_session_cache {cache};")
 
     def __enter__(self):
