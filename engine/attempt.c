@@ -144,6 +144,7 @@ static void understand(struct moot_attempt *attempt)
     struct moot_view body = moot__buf_view(&attempt->body);
     unsigned status = (unsigned)attempt->call.status;
     int rc;
+    attempt->is_understood = true;
     switch (attempt->mode) {
     case MOOT_ATTEMPT_STREAM:
         finish_stream(attempt);
@@ -204,17 +205,27 @@ static bool has_said_all(const struct moot_attempt *attempt)
            (attempt->mode == MOOT_ATTEMPT_STREAM && moot__reply_stream_is_done(&attempt->stream));
 }
 
+/* A refusal is an answer like another, but for the one that servers send unasked: to a connection
+ * on which they waited too long. */
+static bool is_sound(struct moot_call *call)
+{
+    struct moot_attempt *attempt = attempt_of(call);
+    understand(attempt);
+    return attempt->error.code == MOOT_OK || (call->status >= 300 && call->status != 408);
+}
+
 static void on_call_done(struct moot_call *call)
 {
     struct moot_attempt *attempt = attempt_of(call);
     attempt->reach = call->status >= 300 ? MOOT_REACH_ANSWERED
                      : call->sent        ? MOOT_REACH_SENT
                                          : MOOT_REACH_NOT_SENT;
-    if (call->error.code == MOOT_OK ||
-        (has_said_all(attempt) && call->error.code != MOOT_ECANCELED))
-        understand(attempt);
-    else
+    bool is_whole = call->error.code == MOOT_OK ||
+                    (has_said_all(attempt) && call->error.code != MOOT_ECANCELED);
+    if (!is_whole)
         take_call_error(attempt);
+    else if (!attempt->is_understood)
+        understand(attempt);
     if (attempt->error.code && attempt->secret)
         mask_credential(attempt);
     release(attempt);
@@ -233,9 +244,11 @@ static void prepare(struct moot_attempt *attempt, const struct moot_attempt_requ
     attempt->secret = request->secret ? moot__secret_ref(request->secret) : NULL;
     attempt->mode = MOOT_ATTEMPT_NO_HEAD;
     attempt->asked_for_stream = request->stream;
+    attempt->is_understood = false;
     attempt->call.on_head = on_head;
     attempt->call.on_body = on_body;
     attempt->call.on_done = on_call_done;
+    attempt->call.is_sound = is_sound;
     moot__sse_init(&attempt->sse, allocator);
     moot__reply_stream_init(&attempt->stream, request->dialect, attempt->reply, allocator);
     moot__buf_init(&attempt->body, allocator, MOOT_LIMIT_HTTP_BODY_BYTES);

@@ -47,7 +47,7 @@ struct moot_attempt {
     struct moot_call call;
     const struct moot_dialect *dialect;
     struct moot_secret *secret;
-    bool asked_for_stream;
+    bool asked_for_stream, is_understood;
     enum moot_attempt_mode {
         MOOT_ATTEMPT_NO_HEAD, /* nothing came yet */
         MOOT_ATTEMPT_STREAM,

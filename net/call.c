@@ -345,15 +345,24 @@ static int on_complete(void *context)
 
 const struct moot_http1_callbacks moot__call_http1_callbacks = {on_head, on_body, on_complete};
 
+/* The connection is kept until the owner has looked at the answer. */
 static void complete(struct moot_call *call, bool reusable)
+{
+    if (reusable && call->connection->keep_alive)
+        moot__stream_want(call->connection->stream, 0);
+    else
+        drop_connection(call);
+    end(call);
+}
+
+static void let_go(struct moot_call *call)
 {
     struct moot_connection *connection = call->connection;
     call->connection = NULL;
-    if (reusable && connection->keep_alive)
+    if (!call->is_sound || call->is_sound(call))
         moot__pool_give_back(connection);
     else
         moot__pool_discard(connection);
-    end(call);
 }
 
 static void on_end_of_stream(struct moot_call *call)
@@ -442,6 +451,8 @@ static void on_done_task(struct moot_task *task)
 {
     struct moot_call *call = moot__container_of(task, struct moot_call, done_task);
     assert(call->sm.current == ENDED);
+    if (call->connection)
+        let_go(call);
     moot__sm_move(&call->sm, IDLE);
     moot__inflate_free(call->inflate); /* not earlier: it may have been below us on the stack */
     call->inflate = NULL;

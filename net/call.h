@@ -49,6 +49,10 @@ struct moot_call {
     int (*on_head)(struct moot_call *call, const struct moot_http1_head *head);
     int (*on_body)(struct moot_call *call, struct moot_view data);
     void (*on_done)(struct moot_call *call);
+    /* Of an answer that came whole: does it answer what was asked? May be NULL; asked once, just
+     * before on_done. If not, it may have been meant for somebody else, so may be what follows it,
+     * and the connection is not used again. */
+    bool (*is_sound)(struct moot_call *call);
 
     /* Read by the owner, final in on_done. */
     struct moot_error_info error; /* code MOOT_OK when the response came whole, of any status */

@@ -97,6 +97,25 @@ static void answers_that_end_the_connection(void **state)
     }
 }
 
+static bool is_not_sound(struct moot_call *call)
+{
+    assert_int_equal(call->status, 200);
+    return false;
+}
+
+/* It may answer somebody else's question, and so may the next one on that connection. */
+static void an_answer_that_makes_no_sense_ends_the_connection(void **state)
+{
+    (void)state;
+    static struct call_bench bench;
+    static struct call_probe probe;
+    probe.call.is_sound = is_not_sound;
+    answer(HELLO, &bench, &probe);
+    call_expect(&bench, &probe, MOOT_OK);
+    assert_int_equal(bench.pool.open, 0);
+    call_bench_deinit(&bench);
+}
+
 static void informational_answers_are_skipped(void **state)
 {
     (void)state;
@@ -551,6 +570,7 @@ int main(void)
         cmocka_unit_test(a_request_and_its_answer),
         cmocka_unit_test(a_connection_is_kept_and_used_again),
         cmocka_unit_test(answers_that_end_the_connection),
+        cmocka_unit_test(an_answer_that_makes_no_sense_ends_the_connection),
         cmocka_unit_test(informational_answers_are_skipped),
         cmocka_unit_test(a_body_until_the_end_of_the_connection),
         cmocka_unit_test(broken_answers),
