@@ -37,8 +37,9 @@ struct moot_address {
     uint32_t scope;
 };
 
-/* One shot at `deadline_ns` or soon after, never before. Zero-initialise; set `on_fire`. Starting
- * cannot fail: the links of the heap (timers.h) are in the timer. */
+/* One shot at `deadline_ns` or soon after, never before, and never before the sockets were read at
+ * a time when it was due: bytes that came in time are seen first. Zero-initialise; set `on_fire`.
+ * Starting cannot fail: the links of the heap (timers.h) are in the timer. */
 struct moot_timer {
     void (*on_fire)(struct moot_timer *timer);
     uint64_t deadline_ns;
@@ -122,6 +123,9 @@ struct moot_transport_ops {
     /* Monotonic time, read once a turn (cheap); and read now (for measuring). */
     uint64_t (*now_ns)(struct moot_transport *transport);
     uint64_t (*clock_ns)(struct moot_transport *transport);
+    /* The caller has blocked: what now_ns and the timers know of the time is old. NULL where
+     * nothing blocks. */
+    void (*refresh_now)(struct moot_transport *transport);
     uint64_t (*wall_ns)(struct moot_transport *transport); /* since 1970, for records */
     void (*random)(struct moot_transport *transport, void *data, size_t len);
 
@@ -171,6 +175,11 @@ static inline uint64_t moot__now_ns(struct moot_transport *t)
 static inline uint64_t moot__clock_ns(struct moot_transport *t)
 {
     return t->ops->clock_ns(t);
+}
+static inline void moot__refresh_now(struct moot_transport *t)
+{
+    if (t->ops->refresh_now)
+        t->ops->refresh_now(t);
 }
 static inline uint64_t moot__wall_ns(struct moot_transport *t)
 {

@@ -2,11 +2,15 @@
  *
  * A turn of the loop, as libuv runs it, and what we do there:
  *
- *   timers    one uv_timer armed for the earliest of our heap; fires all that are due
+ *   timers    one uv_timer armed for the earliest of our heap, so that poll ends in time
  *   prepare   runs posted tasks; then the clock's cache opens
  *   poll      sockets: on_ready, on_accept; async: work and lookups that threads finished
- *   check     runs tasks that those posted; the cache closes
+ *   check     fires the timers that were due when poll returned, runs tasks; the cache closes
  *   closing   the memory of closed sockets; at last our own
+ *
+ * Read before you judge: a timer fires only after the sockets were read at a time when it was due.
+ * However long a turn took (a disk that stalls, a host that computes, a machine that slept), no
+ * deadline passes for want of bytes that are there.
  *
  * Time: now_ns reads the clock at most once between prepare and check, and always outside, where
  * nobody knows how long the host has been busy.
@@ -98,6 +102,14 @@ static void open_cache(struct transport_uv *t)
     t->is_cached = false;
 }
 
+static void refresh_now(struct moot_transport *base)
+{
+    struct transport_uv *t = moot__uv_from_base(base);
+    t->is_cached = false;
+    t->is_behind = true;
+    uv_update_time(t->loop);
+}
+
 static uint64_t wall_ns(struct moot_transport *base)
 {
     moot__ignore(base == NULL);
@@ -140,9 +152,24 @@ static void random_bytes(struct moot_transport *base, void *data, size_t len)
 /* Timers. uv_timer counts from the loop's cached time in milliseconds of the clock that uv_hrtime
  * reads, so the moment itself is armed, rounded up, however old that cache is. */
 
-static void on_uv_timer(uv_timer_t *handle);
+static void on_uv_idle(uv_idle_t *handle)
+{
+    moot__ignore(handle == NULL); /* running it is what keeps poll from blocking */
+}
 
-static void arm_timer(struct transport_uv *t, uint64_t delay_min_ms)
+static void poll_first(struct transport_uv *t)
+{
+    t->is_late = true;
+    uv_idle_start(&t->idle, on_uv_idle);
+}
+
+/* Due before poll could wait for it: the turn before took long. */
+static void on_uv_timer(uv_timer_t *handle)
+{
+    poll_first(handle->data);
+}
+
+static void arm_timer(struct transport_uv *t)
 {
     if (t->timers.count == 0) {
         t->armed_ms = MOOT_NEVER_NS;
@@ -154,29 +181,35 @@ static void arm_timer(struct transport_uv *t, uint64_t delay_min_ms)
     if (due_ms >= t->armed_ms) /* going off too early is harmless and rare */
         return;
     uint64_t now_ms = uv_now(t->loop);
-    uint64_t delay_ms = due_ms > now_ms ? due_ms - now_ms : 0;
     t->armed_ms = due_ms;
-    uv_timer_start(&t->timer, on_uv_timer, delay_ms > delay_min_ms ? delay_ms : delay_min_ms, 0);
+    uv_timer_start(&t->timer, on_uv_timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
 }
 
-static void on_uv_timer(uv_timer_t *handle)
+/* Those that were due when poll returned, which is the time that libuv took then, unless somebody
+ * had it taken again. */
+static void fire_timers(struct transport_uv *t)
 {
-    struct transport_uv *t = handle->data;
-    open_cache(t);
+    uint64_t polled_ms = uv_now(t->loop);
+    t->is_late = false;
+    if (t->armed_ms > polled_ms)
+        return;
+    if (t->is_behind) {
+        poll_first(t);
+        return;
+    }
     t->is_firing = true;
     t->armed_ms = MOOT_NEVER_NS;
     /* Each that is started now fires at most once, or a timer restarted in the past would take the
-     * turn for itself; for the same reason libuv gets a delay of at least 1 ms. */
+     * turn for itself. */
     for (size_t budget = t->timers.count; budget > 0; budget--) {
-        struct moot_timer *timer = moot__timers_take_due(&t->timers, now_ns(&t->base));
+        struct moot_timer *timer = moot__timers_take_due(&t->timers, polled_ms * MOOT_NS_PER_MS);
         if (!timer)
             break;
         timer->on_fire(timer);
     }
     t->is_firing = false;
-    t->is_cache_open = false;
     if (!t->is_closing)
-        arm_timer(t, 1);
+        arm_timer(t);
 }
 
 static void timer_start(struct moot_transport *base, struct moot_timer *timer, uint64_t deadline_ns)
@@ -187,7 +220,7 @@ static void timer_start(struct moot_transport *base, struct moot_timer *timer, u
         return;
     moot__timers_start(&t->timers, timer, deadline_ns);
     if (!t->is_firing)
-        arm_timer(t, 0);
+        arm_timer(t);
 }
 
 static void timer_stop(struct moot_transport *base, struct moot_timer *timer)
@@ -196,11 +229,6 @@ static void timer_stop(struct moot_transport *base, struct moot_timer *timer)
 }
 
 /* Tasks. */
-
-static void on_uv_idle(uv_idle_t *handle)
-{
-    moot__ignore(handle == NULL); /* running it is what keeps poll from blocking */
-}
 
 static void task_post(struct moot_transport *base, struct moot_task *task)
 {
@@ -219,6 +247,13 @@ static void task_cancel(struct moot_transport *base, struct moot_task *task)
     moot__list_remove(&task->node);
 }
 
+/* Let poll block, when nothing waits for the end of it. */
+static void rest_if_idle(struct transport_uv *t)
+{
+    if (!t->is_closing && !t->is_late && moot__list_is_empty(&t->tasks))
+        uv_idle_stop(&t->idle);
+}
+
 /* One round: what these tasks post waits for the next, so that sockets get their turn. */
 static void run_tasks(struct transport_uv *t)
 {
@@ -232,8 +267,7 @@ static void run_tasks(struct transport_uv *t)
     }
     while (moot__list_pop_front(&round)) { /* closing: none may stay linked to our stack */
     }
-    if (!t->is_closing && moot__list_is_empty(&t->tasks))
-        uv_idle_stop(&t->idle);
+    rest_if_idle(t);
 }
 
 static void on_uv_prepare(uv_prepare_t *handle)
@@ -243,14 +277,16 @@ static void on_uv_prepare(uv_prepare_t *handle)
         open_cache(t);
         run_tasks(t);
     } else {
-        uv_idle_stop(&t->idle); /* the last one was cancelled */
+        rest_if_idle(t); /* the last one was cancelled */
     }
+    t->is_behind = false;
     open_cache(t);
 }
 
 static void on_uv_check(uv_check_t *handle)
 {
     struct transport_uv *t = handle->data;
+    fire_timers(t);
     if (!moot__list_is_empty(&t->tasks))
         run_tasks(t);
     t->is_cache_open = false;
@@ -387,6 +423,7 @@ static void on_uv_async(uv_async_t *handle)
 static const struct moot_transport_ops transport_ops = {
     .now_ns = now_ns,
     .clock_ns = clock_ns,
+    .refresh_now = refresh_now,
     .wall_ns = wall_ns,
     .random = random_bytes,
     .timer_start = timer_start,

@@ -23,6 +23,8 @@ struct transport_uv {
     struct moot_timers timers;
     uint64_t armed_ms; /* when the uv_timer goes off, in loop time; MOOT_NEVER_NS: it is stopped */
     bool is_firing;
+    bool is_late;   /* timers are due; poll must not wait, for they fire after it */
+    bool is_behind; /* a callback of this poll took long, and libuv's time is not poll's any more */
 
     uint64_t now_ns;
     bool is_cache_open, is_cached;

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "engine/base/check.h"
 #include "net/socket.h"
 #include "tests/support/pair.h"
 
@@ -89,6 +90,94 @@ static void every_socket_has_our_options(void **state)
     moot__socket_close(listening, false);
 }
 
+/* A turn that takes long, in the callback of a socket or in the task that this one posts. */
+struct stall {
+    struct test_pair pair;
+    struct moot_task task;
+    struct moot_timer deadline;
+    bool in_task, says_so;
+    int read, fired;
+    int read_before; /* the deadline */
+};
+
+static struct moot_transport *transport_of(struct stall *stall)
+{
+    return stall->pair.test->transport;
+}
+
+static void read_byte(struct moot_stream *stream)
+{
+    char byte;
+    assert_int_equal(moot__stream_read(stream, &byte, 1), 1);
+}
+
+static void client_reads(struct moot_stream *stream, unsigned ready)
+{
+    struct stall *stall = stream->owner;
+    moot__ignore(ready);
+    read_byte(stream);
+    stall->read++;
+}
+
+static void on_deadline(struct moot_timer *timer)
+{
+    struct stall *stall = moot__container_of(timer, struct stall, deadline);
+    stall->fired++;
+    stall->read_before = stall->read;
+}
+
+/* The client's byte comes, then its deadline passes, and only then does the loop go on. */
+static void hold_up(struct moot_task *task)
+{
+    struct stall *stall = moot__container_of(task, struct stall, task);
+    struct moot_transport *transport = transport_of(stall);
+    uint64_t began_ns = moot__now_ns(transport), until_ns = began_ns + 5 * MOOT_NS_PER_MS;
+    moot__timer_start(transport, &stall->deadline, began_ns + MOOT_NS_PER_MS);
+    assert_int_equal(moot__stream_write(stall->pair.server, "x", 1), 1);
+    while (moot__clock_ns(transport) < until_ns)
+        ;
+    assert_true(moot__now_ns(transport) == began_ns);
+    if (!stall->says_so)
+        return;
+    moot__refresh_now(transport);
+    assert_true(moot__now_ns(transport) >= until_ns);
+}
+
+static void server_stalls(struct moot_stream *stream, unsigned ready)
+{
+    struct stall *stall = stream->owner;
+    moot__ignore(ready);
+    read_byte(stream);
+    if (stall->in_task)
+        moot__task_post(transport_of(stall), &stall->task);
+    else
+        hold_up(&stall->task);
+}
+
+static void check_stall(struct test_loop *test, bool in_task, bool says_so)
+{
+    struct stall stall = {
+        .in_task = in_task, .says_so = says_so, .deadline = {.on_fire = on_deadline}};
+    test_pair_make(&stall.pair, test);
+    moot__task_init(&stall.task, hold_up);
+    stall.pair.client->on_ready = client_reads;
+    stall.pair.server->on_ready = server_stalls;
+    stall.pair.client->owner = stall.pair.server->owner = &stall;
+    moot__stream_want(stall.pair.client, MOOT_READABLE);
+    moot__stream_want(stall.pair.server, MOOT_READABLE);
+    assert_int_equal(moot__stream_write(stall.pair.client, "x", 1), 1);
+    assert_true(test_loop_run_until_count(test, &stall.fired, 1));
+    assert_int_equal(stall.read_before, 1);
+    moot__stream_close(stall.pair.client);
+    moot__stream_close(stall.pair.server);
+}
+
+static void bytes_that_came_during_a_stall_are_read_before_a_deadline_fires(void **state)
+{
+    for (unsigned i = 0; i < 4; i++)
+        check_stall(*state, i & 1, i & 2);
+}
+
 #define ON_LOOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -96,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_socket_has_our_options),
         ON_LOOP(exhausted_descriptors_pause_accepting),
+        ON_LOOP(bytes_that_came_during_a_stall_are_read_before_a_deadline_fires),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
