@@ -10,12 +10,11 @@
  * slot     waits for one of the engine's places; the one that leaves wakes us
  * pick     asks the flow who speaks, assembles the messages and encodes the request; never waits,
  *          and goes to closing when nobody is left to speak
- * quota    waits at the provider's gate; the gate wakes us with a grant, which we hold from then on
- * call     one attempt is under way; its on_done wakes us, and the grant is settled; an answer that
- *          ended while the user had paused waits here to be shown
- * backoff  waits for the retry timer
- * closing  waits until the attempt, if one is under way, has ended
- * done     the user's on_done runs, and we are gone
+ * quota    waits at the provider's gate; the gate gives a grant, which we hold from then on, and
+ * the engine wakes us to depart with all others that got one in this turn call     one attempt is
+ * under way; its on_done wakes us, and the grant is settled; an answer that ended while the user
+ * had paused waits here to be shown backoff  waits for the retry timer closing  waits until the
+ * attempt, if one is under way, has ended done     the user's on_done runs, and we are gone
  *
  * Callbacks store and post the step; conv_step is the only driver and conv_move the only writer of
  * the state. Cancel, deadline and shutdown are all conv_end: the first reason is kept. */
@@ -186,26 +185,26 @@ static bool do_quota(struct moot_conversation *c)
 {
     if (!c->entered) {
         c->entered = true;
-        c->is_granted = false;
+        c->may_depart = false;
         moot__gate_enter(&c->upstream->gate, &c->waiter, moot__conversation_now(c));
         moot__upstream_pump(c->upstream);
-        if (!c->is_granted)
+        if (!c->waiter.grant.is_held)
             tell_waiting(
                 c, MOOT_WAIT_QUOTA,
                 moot__ns_until(moot__conversation_now(c), moot__gate_next_ns(&c->upstream->gate)));
     }
-    if (!c->is_granted || c->sm.current != QUOTA)
+    if (!c->may_depart || c->sm.current != QUOTA)
         return false;
     c->record.limiter_wait_ns += conv_waited(c);
     return conv_move(c, CALL);
 }
 
-void moot__conversation_grant(struct moot_list *node)
+void moot__conversation_depart(struct moot_list *node)
 {
     struct moot_waiter *waiter = moot__list_entry(node, struct moot_waiter, node);
     struct moot_conversation *c = moot__container_of(waiter, struct moot_conversation, waiter);
-    c->is_granted = true;
-    moot__conversation_wake(c);
+    c->may_depart = true;
+    conv_step(c);
 }
 
 /* ---- Call ---- */
@@ -311,6 +310,7 @@ static bool on_answered(struct moot_conversation *c)
         event.agent = (unsigned)moot__conversation_at(c) - 1;
         event.role = reply->role;
         c->on_event(c, &event, c->data);
+        moot__engine_told(c->engine);
     }
     return true;
 }
@@ -505,6 +505,7 @@ static void do_done(struct moot_conversation *c)
     if (c->has_slot)
         moot__engine_free_slot(engine);
     c->on_done(c, &c->outcome, c->data);
+    moot__engine_told(engine);
     moot__conversation_free(c);
     moot__engine_conversation_ended(engine);
 }

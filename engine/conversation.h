@@ -10,8 +10,8 @@
 /* A slot became free for the conversation that waits first; node: its place in the queue. */
 void moot__conversation_admit(struct moot_list *node);
 
-/* The gate granted; node: the waiter's, taken from the list of those granted. */
-void moot__conversation_grant(struct moot_list *node);
+/* It has its grant and may send; node: the waiter's, taken from the engine's departures. */
+void moot__conversation_depart(struct moot_list *node);
 
 /* Whether any call was made for it; if not, ending it costs nothing. */
 bool moot__conversation_has_called(const struct moot_conversation *conversation);

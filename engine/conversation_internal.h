@@ -20,7 +20,7 @@ struct moot_conversation {
     struct moot_timer timer; /* backoff, or the work limit */
     struct moot_arena arena;
     bool entered; /* the state's one operation was started */
-    bool has_slot, is_granted, attempt_under_way, attempt_done, timer_fired, has_shown, paused;
+    bool has_slot, may_depart, attempt_under_way, attempt_done, timer_fired, has_shown, paused;
     bool is_throttled;         /* the last attempt was refused for want of quota, nothing billed */
     unsigned credential_reads; /* of the upstream, when the last attempt began */
     bool has_called;           /* an attempt was made, perhaps in vain */

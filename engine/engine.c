@@ -40,11 +40,8 @@ void moot__upstream_pump(struct moot_upstream *upstream)
 {
     struct moot_transport *transport = upstream->engine->transport;
     uint64_t now = moot__now_ns(transport);
-    struct moot_list granted, *node;
-    moot__list_init(&granted);
-    moot__gate_pump(&upstream->gate, now, &granted);
-    while ((node = moot__list_pop_front(&granted)))
-        moot__conversation_grant(node);
+    if (moot__gate_pump(&upstream->gate, now, &upstream->engine->departures) > 0)
+        moot__task_post(transport, &upstream->engine->depart_task);
     uint64_t next = moot__gate_next_ns(&upstream->gate);
     if (next == MOOT_NEVER_NS)
         moot__timer_stop(transport, &upstream->timer);
@@ -55,6 +52,37 @@ void moot__upstream_pump(struct moot_upstream *upstream)
 static void on_gate_timer(struct moot_timer *timer)
 {
     moot__upstream_pump(moot__container_of(timer, struct moot_upstream, timer));
+}
+
+/* ---- Departures ---- */
+
+static void on_depart(struct moot_task *task)
+{
+    struct moot_engine *engine = moot__container_of(task, struct moot_engine, depart_task);
+    struct moot_list leaving, *node;
+    if (engine->before_send) {
+        if (engine->before_send(engine->before_send_data) != MOOT_OK)
+            return;
+        moot__refresh_now(engine->transport);
+    }
+    moot__list_init(&leaving);
+    moot__list_splice(&leaving, &engine->departures); /* who is granted meanwhile goes next time */
+    while ((node = moot__list_pop_front(&leaving)))
+        moot__conversation_depart(node);
+}
+
+void moot__engine_before_send(struct moot_engine *engine, int (*before_send)(void *data),
+                              void *data)
+{
+    assert(moot__list_is_empty(&engine->conversations));
+    engine->before_send = before_send;
+    engine->before_send_data = data;
+}
+
+void moot__engine_told(struct moot_engine *engine)
+{
+    if (engine->before_send)
+        moot__task_post(engine->transport, &engine->depart_task);
 }
 
 /* ---- Upstreams ---- */
@@ -148,6 +176,8 @@ static int init_parts(struct moot_engine *engine, const struct moot_engine_optio
 /* Everything but the loop. Works on an engine that was only partly made. */
 static void deinit_parts(struct moot_engine *engine)
 {
+    assert(moot__list_is_empty(&engine->departures));
+    moot__task_cancel(engine->transport, &engine->depart_task);
     for (unsigned i = 0; i < engine->upstream_count; i++)
         deinit_upstream(&engine->upstreams[i]);
     moot__free(engine->allocator, engine->upstreams);
@@ -182,6 +212,8 @@ int moot__engine_new_on(struct moot_transport *transport, const struct moot_engi
     engine->log_context = options->log_context;
     moot__list_init(&engine->conversations);
     moot__list_init(&engine->slot_queue);
+    moot__list_init(&engine->departures);
+    moot__task_init(&engine->depart_task, on_depart);
     moot__task_init(&engine->closing_task, on_closing);
     struct moot_error_info local = {0};
     int rc = init_parts(engine, options, &local);

@@ -48,6 +48,12 @@ struct moot_engine {
     unsigned talking, concurrency;  /* slots taken, and how many there are; 0: no cap */
     struct moot_engine_stats stats;
 
+    struct moot_list
+        departures; /* waiters whose calls may be sent, until the turn's work is done */
+    struct moot_task depart_task;
+    int (*before_send)(void *data); /* or NULL */
+    void *before_send_data;
+
     atomic_bool sealed; /* asked to close, maybe from another thread: no conversation begins */
     bool closing;       /* on our own thread: those that are under way end */
     struct moot_task closing_task;
@@ -73,8 +79,19 @@ void moot__engine_close_here(struct moot_engine *engine);
 bool moot__engine_take_slot(struct moot_engine *engine, struct moot_list *node);
 void moot__engine_free_slot(struct moot_engine *engine);
 
-/* Someone entered the gate, or a call was settled: let pass who may. */
+/* Someone entered the gate, or a call was settled: let pass who may. Those who pass depart
+ * together, from a task. */
 void moot__upstream_pump(struct moot_upstream *upstream);
+
+/* Have a function called before calls leave, once for all that leave together, and soon after every
+ * callback that told of an answer or an end: what these have said can be made to last before more
+ * is asked. It may block; unless it returns MOOT_OK nothing leaves, and what waits goes on waiting
+ * until it is cancelled. Before the first conversation begins. */
+void moot__engine_before_send(struct moot_engine *engine, int (*before_send)(void *data),
+                              void *data);
+
+/* The user was told of an answer or an end. */
+void moot__engine_told(struct moot_engine *engine);
 
 /* A conversation is over; the last one lets a closing engine go on. */
 void moot__engine_conversation_ended(struct moot_engine *engine);

@@ -1,12 +1,15 @@
-/* A run: a reader's thread, engines on theirs, a writer's thread, and the caller's, which waits,
- * tells progress and closes everything in order.
+/* A run: a reader's thread, engines on theirs, one that syncs, and the caller's, which waits, tells
+ * progress and closes everything in order.
  *
  *   input ──rows──► feeder on engine 1..n ──lines──► writer ──► journal
  *                        └──────── tally ────────┘
  *
+ * Strict order: before an engine sends a call, every line that its feeder has put is in the files.
+ *
  * All threads wake the caller's through a pipe, which a signal handler may write to as well. On
  * every wake, and ten times a second, the caller's thread pumps the feeders that are not done: so a
- * stop that one engine caused reaches the others, and a wake that had no memory is made up for. */
+ * stop that one engine caused reaches the others, and a wake that had no memory is made up for. It
+ * also ticks the writer. */
 #include <moot/batch.h>
 #include <moot/engine.h>
 
@@ -25,6 +28,7 @@
 #include "engine/base/err.h"
 #include "engine/config.h"
 #include "engine/conversation.h"
+#include "engine/engine.h"
 #include "feeder.h"
 #include "input.h"
 #include "journal.h"
@@ -267,6 +271,16 @@ static void on_engine_closed(void *data)
     pthread_mutex_unlock(&batch->synced.mutex);
 }
 
+/* On the engine's thread. An error is found by the feeders, when they are pumped. */
+static int write_lines(void *data)
+{
+    struct moot_batch *batch = data;
+    int rc = moot__writer_flush(&batch->writer);
+    if (rc != MOOT_OK)
+        wake(batch);
+    return rc;
+}
+
 /* The share of one loop of `total`, so that the shares add up to it. */
 static unsigned share(unsigned total, unsigned count, unsigned index)
 {
@@ -294,6 +308,7 @@ static int start_loop(struct moot_batch *batch, unsigned index, struct moot_erro
     if (rc != MOOT_OK)
         return rc;
     batch->synced.open_engines++; /* nothing closes yet, so nobody else looks */
+    moot__engine_before_send(loop->engine, write_lines, batch);
     struct moot_feeder_options feeder = {
         .allocator = batch->allocator,
         .engine = {moot_conversation_begin, moot_conversation_cancel, moot__conversation_has_called,
@@ -354,8 +369,7 @@ static int start_threads(struct moot_batch *batch, struct moot_error_info *info)
     if (budget)
         batch->options.budget = budget;
     if (rc == MOOT_OK)
-        rc = moot__writer_start(&batch->writer, batch->allocator, &batch->journal, wake_from_thread,
-                                batch);
+        rc = moot__writer_start(&batch->writer, &batch->journal);
     if (rc == MOOT_OK)
         rc = moot__input_start(&batch->input);
     if (rc != MOOT_OK)
@@ -408,6 +422,7 @@ static void wait_for_rows(struct moot_batch *batch)
         pump_all(batch);
         doze(batch);
         uint64_t now = now_ns();
+        moot__writer_tick(&batch->writer, now);
         if (now - told_ns < interval_ns)
             continue;
         told_ns = now;

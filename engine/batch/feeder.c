@@ -222,18 +222,13 @@ static bool take_row(struct moot_feeder *feeder)
     const struct moot_feeder_options *options = &feeder->options;
     if (feeder->in_flight >= options->in_flight_max)
         return false;
-    int rc = options->sink->status(options->sink);
-    if (rc == MOOT_EAGAIN)
-        return false;
-    if (rc != MOOT_OK)
-        fail_run(feeder, rc, "results cannot be recorded");
     enum moot_tally_verdict verdict = moot__tally_ask(options->tally);
     if (verdict != MOOT_TALLY_GO) {
         feeder->ended = verdict == MOOT_TALLY_STOP;
         return false;
     }
     struct moot_row *row = NULL;
-    rc = options->source->next(options->source, &row);
+    int rc = options->source->next(options->source, &row);
     if (rc == MOOT_OK) {
         feed_row(feeder, row);
         return true;
@@ -267,12 +262,22 @@ static void drain(struct moot_feeder *feeder)
     }
 }
 
+/* May rows begin? Asked also when none will: those that run cannot go on without the sink. */
+static bool has_sink(struct moot_feeder *feeder)
+{
+    int rc = feeder->options.sink->status(feeder->options.sink);
+    if (rc != MOOT_OK && rc != MOOT_EAGAIN)
+        fail_run(feeder, rc, "results cannot be recorded");
+    return rc != MOOT_EAGAIN;
+}
+
 void moot__feeder_pump(struct moot_feeder *feeder)
 {
     if (feeder->done || feeder->pumping)
         return;
     feeder->pumping = true;
-    while (!feeder->ended && take_row(feeder))
+    bool may_begin = has_sink(feeder);
+    while (may_begin && !feeder->ended && take_row(feeder))
         ;
     if (!feeder->drained && moot__tally_stopped(feeder->options.tally, NULL) != MOOT_STOP_NONE)
         drain(feeder);

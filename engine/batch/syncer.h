@@ -1,9 +1,8 @@
 #ifndef MOOT_BATCH_SYNCER_H
 #define MOOT_BATCH_SYNCER_H
 
-/* fdatasync on a thread of its own. A sync may take as long as the disk likes, and lines that wait
- * behind it would be lost by a kill, and paid for twice. One at a time: who asks while one is under
- * way asks again later. */
+/* fdatasync on a thread of its own: it may take as long as the disk likes, and who waited for it
+ * could meanwhile not write. One at a time: who asks while one is under way asks again later. */
 #include <pthread.h>
 #include <stdbool.h>
 
