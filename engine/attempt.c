@@ -65,6 +65,9 @@ static int on_head(struct moot_call *call, const struct moot_http1_head *head)
     keep(head, "retry-after-ms", attempt->retry_after_ms);
     keep(head, "x-ms-retry-after-ms", attempt->x_ms_retry_after_ms);
     keep(head, "x-should-retry", attempt->x_should_retry);
+    int64_t wall_s = (int64_t)(moot__wall_ns(call->transport) / MOOT_NS_PER_S);
+    for (size_t i = 0; i < head->header_count; i++)
+        moot__rate_header(&attempt->rates, head->headers[i].name, head->headers[i].value, wall_s);
     return choose_mode(attempt, head);
 }
 
@@ -240,6 +243,7 @@ static void prepare(struct moot_attempt *attempt, const struct moot_attempt_requ
     attempt->first_token_ns = 0;
     attempt->retry_after[0] = attempt->retry_after_ms[0] = '\0';
     attempt->x_ms_retry_after_ms[0] = attempt->x_should_retry[0] = '\0';
+    attempt->rates.said = 0;
     attempt->dialect = request->dialect;
     attempt->secret = request->secret ? moot__secret_ref(request->secret) : NULL;
     attempt->mode = MOOT_ATTEMPT_NO_HEAD;

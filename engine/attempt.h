@@ -7,6 +7,7 @@
  * Embedded in its owner. moot__attempt_start puts it under way; on_done ends it, once, from the
  * loop. Thread: the engine's. */
 #include "agents/dialect.h"
+#include "agents/rate_headers.h"
 #include "agents/reply.h"
 #include "agents/reply_stream.h"
 #include "credentials.h"
@@ -42,6 +43,7 @@ struct moot_attempt {
     uint64_t first_token_ns; /* when the first text came, or 0 */
     char retry_after[MOOT_HINT_BYTES], retry_after_ms[MOOT_HINT_BYTES];
     char x_ms_retry_after_ms[MOOT_HINT_BYTES], x_should_retry[MOOT_HINT_BYTES];
+    struct moot_rates rates; /* what the answer's head told of quotas */
 
     /* Its own; `call` may be read for times and status. */
     struct moot_call call;

@@ -9,6 +9,7 @@ static moot_words provider_keys = {"type",
                                    "requests_per_minute",
                                    "input_tokens_per_minute",
                                    "output_tokens_per_minute",
+                                   "tokens_per_minute",
                                    "concurrency",
                                    "concurrency_max",
                                    "allow_http",
@@ -48,7 +49,7 @@ static int read_quota(struct moot_config_reader *reader, const struct moot_tree 
                       struct moot_limiter_options *quota)
 {
     static const char *const keys[MOOT_METERS] = {"requests_per_minute", "input_tokens_per_minute",
-                                                  "output_tokens_per_minute"};
+                                                  "output_tokens_per_minute", "tokens_per_minute"};
     for (unsigned i = 0; i < MOOT_METERS; i++) {
         int rc =
             moot__config_quantity(reader, moot__tree_get(node, keys[i]), &quota->per_minute[i]);

@@ -60,7 +60,7 @@ size_t moot__gate_pump(struct moot_gate *gate, uint64_t now_ns, struct moot_list
     size_t count = 0;
     for (struct moot_list *queue; (queue = first_queue(gate)) != NULL; count++) {
         struct moot_waiter *head = moot__list_entry(queue->next, struct moot_waiter, node);
-        const uint64_t estimate[MOOT_METERS] = {1, head->input_tokens, head->output_tokens};
+        const uint64_t estimate[MOOT_METERS] = {1, head->input_tokens, head->output_tokens, 0};
         if (moot__limiter_reserve(gate->limiter, now_ns, estimate, &head->grant, &gate->next_ns))
             break;
         moot__list_remove(&head->node);

@@ -25,18 +25,20 @@ void moot__limiter_init(struct moot_limiter *limiter, const struct moot_limiter_
                         uint64_t now_ns)
 {
     memset(limiter, 0, sizeof *limiter);
-    double headroom = options->headroom > 0 ? options->headroom : DEFAULT_HEADROOM;
-    assert(headroom <= 1);
+    limiter->headroom = options->headroom > 0 ? options->headroom : DEFAULT_HEADROOM;
+    assert(limiter->headroom <= 1);
     limiter->burst_ns = options->burst_ns ? options->burst_ns : DEFAULT_BURST_NS;
-    limiter->is_learning = true;
+    bool is_given = false;
     for (unsigned i = 0; i < MOOT_METERS; i++) {
-        double milli = (double)options->per_minute[i] * 1000.0 * headroom;
-        limiter->quota_milli[i] = (uint64_t)milli;
-        if (options->per_minute[i])
-            limiter->is_learning = false;
-        atomic_init(&limiter->rate_milli[i], limiter->quota_milli[i]);
+        double milli = (double)options->per_minute[i] * 1000.0 * limiter->headroom;
+        limiter->given_milli[i] = limiter->adapt.quota_milli[i] = (uint64_t)milli;
+        is_given = is_given || options->per_minute[i];
+        atomic_init(&limiter->rate_milli[i], limiter->given_milli[i]);
         atomic_init(&limiter->arrival_ns[i], now_ns);
     }
+    atomic_init(&limiter->is_learning, !is_given);
+    atomic_init(&limiter->output_share, SHARE_ALL);
+    atomic_init(&limiter->reserve_share, RESERVE_SHARE_START);
     limiter->is_adaptive = options->concurrency == 0;
     limiter->concurrency_max =
         options->concurrency_max ? options->concurrency_max : MOOT_LIMITER_CONCURRENCY_MAX;
@@ -83,12 +85,20 @@ static uint64_t fits_at_ns(uint64_t arrival_ns, uint64_t cost, uint64_t burst_ns
     return arrival_ns > room ? arrival_ns - room : 0;
 }
 
-static int meter_take(struct moot_limiter *limiter, enum moot_meter meter, uint64_t units,
-                      uint64_t now_ns, struct moot_grant *grant, uint64_t *retry_at_ns)
+/* Providers set aside what a request may use at most (max_tokens), until its answer ends. We charge
+ * what answers really use, and so must see to it that all estimates together stay within what a
+ * provider can have set aside: a part of its minute. */
+static bool is_too_much_ahead(struct moot_limiter *limiter, uint64_t units, uint64_t rate)
 {
-    uint64_t rate = atomic_load(&limiter->rate_milli[meter]);
-    if (rate == 0)
-        return MOOT_OK;
+    uint64_t at_once = atomic_load(&limiter->in_flight); /* this one is among them */
+    uint64_t most = (rate >> 10) * atomic_load(&limiter->reserve_share) >> 10;
+    return at_once > 1 && units > most / at_once;
+}
+
+static int meter_take(struct moot_limiter *limiter, enum moot_meter meter, uint64_t rate,
+                      uint64_t units, struct moot_grant *grant, uint64_t *retry_at_ns)
+{
+    uint64_t now_ns = grant->sent_at_ns;
     /* An estimate of nothing waits as well, and brings the bucket up to now: what the call really
      * uses is charged from there, and would otherwise be a debt in the past. */
     uint64_t cost = cost_ns(units, rate);
@@ -153,12 +163,38 @@ static int take_probe(struct moot_limiter *limiter, uint64_t now_ns, uint64_t *r
     return MOOT_EAGAIN;
 }
 
+/* All meters that are in force. */
+static int meters_take(struct moot_limiter *limiter, const uint64_t estimate[MOOT_METERS],
+                       struct moot_grant *grant, uint64_t *retry_at_ns)
+{
+    uint64_t output = estimate[MOOT_METER_OUTPUT];
+    for (unsigned i = 0; i < MOOT_METERS; i++) {
+        uint64_t rate = atomic_load(&limiter->rate_milli[i]);
+        if (rate == 0)
+            continue;
+        uint64_t units = estimate[i];
+        if (i >= MOOT_METER_OUTPUT) {
+            uint64_t input = i == MOOT_METER_TOKENS ? estimate[MOOT_METER_INPUT] : 0;
+            if (is_too_much_ahead(limiter, input + output, rate)) {
+                *retry_at_ns = grant->sent_at_ns + MOOT_LIMITER_POLL_NS;
+                return MOOT_EAGAIN;
+            }
+            units = input + (output * atomic_load(&limiter->output_share) >> 10);
+        }
+        int rc = meter_take(limiter, (enum moot_meter)i, rate, units, grant, retry_at_ns);
+        if (rc)
+            return rc;
+    }
+    return MOOT_OK;
+}
+
 int moot__limiter_reserve(struct moot_limiter *limiter, uint64_t now_ns,
                           const uint64_t estimate[MOOT_METERS], struct moot_grant *grant,
                           uint64_t *retry_at_ns)
 {
     assert(estimate[MOOT_METER_REQUESTS] == 1);
-    *grant = (struct moot_grant){.sent_at_ns = now_ns};
+    *grant =
+        (struct moot_grant){.sent_at_ns = now_ns, .output_tokens = estimate[MOOT_METER_OUTPUT]};
     bool is_probe;
     int rc = pass_pause(limiter, now_ns, &is_probe, retry_at_ns);
     if (rc)
@@ -167,8 +203,7 @@ int moot__limiter_reserve(struct moot_limiter *limiter, uint64_t now_ns,
         *retry_at_ns = now_ns + MOOT_LIMITER_POLL_NS;
         return MOOT_EAGAIN;
     }
-    for (unsigned i = 0; i < MOOT_METERS && !rc; i++)
-        rc = meter_take(limiter, (enum moot_meter)i, estimate[i], now_ns, grant, retry_at_ns);
+    rc = meters_take(limiter, estimate, grant, retry_at_ns);
     if (!rc && is_probe)
         rc = take_probe(limiter, now_ns, retry_at_ns);
     if (rc) {
@@ -187,7 +222,10 @@ int moot__limiter_reserve(struct moot_limiter *limiter, uint64_t now_ns,
 static void meter_correct(struct moot_limiter *limiter, enum moot_meter meter, uint64_t charged,
                           uint64_t units)
 {
-    uint64_t really = cost_ns(units, atomic_load(&limiter->rate_milli[meter]));
+    uint64_t rate = atomic_load(&limiter->rate_milli[meter]);
+    if (rate == 0)
+        return;
+    uint64_t really = cost_ns(units, rate);
     if (really > charged)
         atomic_fetch_add(&limiter->arrival_ns[meter], really - charged);
     else if (really < charged)
@@ -202,6 +240,12 @@ void moot__limiter_settle(struct moot_limiter *limiter, struct moot_grant *grant
     grant->is_held = false;
     meter_correct(limiter, MOOT_METER_INPUT, grant->charged_ns[MOOT_METER_INPUT], input_tokens);
     meter_correct(limiter, MOOT_METER_OUTPUT, grant->charged_ns[MOOT_METER_OUTPUT], output_tokens);
+    meter_correct(limiter, MOOT_METER_TOKENS, grant->charged_ns[MOOT_METER_TOKENS],
+                  input_tokens + output_tokens);
+    if (output_tokens) {
+        atomic_fetch_add(&limiter->estimated_output, grant->output_tokens);
+        atomic_fetch_add(&limiter->used_output, output_tokens);
+    }
     slot_give_back(limiter);
 }
 

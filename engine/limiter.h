@@ -23,8 +23,11 @@ enum moot_meter {
     MOOT_METER_REQUESTS,
     MOOT_METER_INPUT,  /* tokens */
     MOOT_METER_OUTPUT, /* tokens */
+    MOOT_METER_TOKENS, /* of both kinds together */
     MOOT_METERS,
 };
+
+struct moot_rates; /* agents/rate_headers.h */
 
 enum {
     MOOT_LIMITER_CONCURRENCY_START = 20,
@@ -51,6 +54,7 @@ struct moot_limiter_options {
 struct moot_grant {
     uint64_t sent_at_ns;              /* when it was granted; pass it to on_success and the rest */
     uint64_t charged_ns[MOOT_METERS]; /* what was added to each theoretical arrival time */
+    uint64_t output_tokens;           /* the estimate */
     bool is_held, is_probe;
 };
 
@@ -59,13 +63,21 @@ struct moot_limiter_mark {
     int64_t accepted;
 };
 
+/* What the provider's headers tell of a meter. */
+struct moot_limiter_told {
+    uint64_t milli;   /* quota x headroom; 0: nothing that could be used */
+    uint64_t seen_ns; /* when it was told last, or less */
+    bool is_long;     /* of a window longer than a minute: no rate */
+    bool is_moving;   /* something was left once: to be believed when nothing is */
+};
+
 struct moot_limiter {
     /* Written at init only. */
-    uint64_t quota_milli[MOOT_METERS]; /* quota x headroom in thousandths a minute; 0: none given */
+    uint64_t given_milli[MOOT_METERS]; /* quota x headroom in thousandths a minute; 0: none given */
     uint64_t burst_ns;
+    double headroom;
     uint32_t concurrency_max;
     bool is_adaptive; /* the limit of calls in flight */
-    bool is_learning; /* no quota was given: a rate of requests is learned when throttled */
 
     /* Shared, each meaningful by itself. */
     _Atomic uint64_t arrival_ns[MOOT_METERS]; /* GCRA: when the bucket will be full again */
@@ -77,10 +89,18 @@ struct moot_limiter {
     _Atomic uint32_t probe;          /* enum probe_state in limiter.c */
     _Atomic uint64_t cut_at_ns;      /* requests granted up to here change nothing any more */
     _Atomic uint64_t granted, succeeded, throttled, cuts;
+    _Atomic bool is_learning;       /* no quota is known: a rate of requests is learned */
+    _Atomic uint32_t output_share;  /* what answers use of their estimates, in 1024ths */
+    _Atomic uint32_t reserve_share; /* of a minute's tokens that may be estimated at once, same */
+    _Atomic uint64_t estimated_output, used_output; /* since output_share was found */
 
     /* Only inside adapt_enter/adapt_leave, which never wait: who does not get in goes on. */
     atomic_flag adapting;
     struct {
+        uint64_t quota_milli[MOOT_METERS]; /* the least of what was given and told; 0: neither */
+        struct moot_limiter_told told[MOOT_METERS];
+        uint32_t answers_since_share;
+        bool is_reserve_found;                 /* reserve_share does not grow any more */
         uint64_t started_ns;                   /* of the epoch: when rates began to be measured */
         uint64_t opened_ns;                    /* of the episode: its first throttled answer */
         uint64_t backoff_ns;                   /* the pause after the next failed probe */
@@ -119,7 +139,8 @@ struct moot_limiter_snapshot {
 void moot__limiter_init(struct moot_limiter *limiter, const struct moot_limiter_options *options,
                         uint64_t now_ns);
 
-/* May a request of about this many tokens leave now? All meters and a slot, or nothing at all.
+/* May a request of about this many tokens leave now? All meters and a slot, or nothing at all. The
+ * estimate of both kinds together is their sum and is not read.
  * MOOT_OK fills *grant. MOOT_EAGAIN sets *retry_at_ns (> now_ns) to when it is worth to ask again.
  * A request larger than a bucket is granted when the bucket is full, and leaves a debt. */
 MOOT_NODISCARD int moot__limiter_reserve(struct moot_limiter *limiter, uint64_t now_ns,
@@ -140,6 +161,11 @@ void moot__limiter_on_success(struct moot_limiter *limiter, uint64_t sent_at_ns,
 /* The provider throttled (429 or the like). `retry_after_ns` is its hint, 0 if it gave none. */
 void moot__limiter_on_throttle(struct moot_limiter *limiter, uint64_t sent_at_ns, uint64_t now_ns,
                                uint64_t retry_after_ns);
+
+/* An answer, of whatever status, told of quotas. Believed as far as it makes sense: a limit holds
+ * from here on, but never above what was given; little that is left delays, a minute at most. */
+void moot__limiter_on_rates(struct moot_limiter *limiter, const struct moot_rates *rates,
+                            uint64_t now_ns);
 
 /* It failed in another way (5xx, timeout, reset): growth pauses, nothing is cut. */
 void moot__limiter_on_error(struct moot_limiter *limiter, uint64_t now_ns);

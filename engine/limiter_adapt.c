@@ -55,6 +55,10 @@
 #define NOISE_QUIET       8     /* so many */
 #define NOISE_ANSWERS     64
 #define ROUND_MIN         4
+#define SHARE_ANSWERS     32   /* make a sample of what answers use */
+#define SHARE_LEAST       16   /* of SHARE_ALL */
+#define RESERVE_GROWTH    1.25 /* a clean period, */
+#define RESERVE_SHARE_MAX (64 * SHARE_ALL)
 #define ROUND_NS_MIN      (250 * MOOT_NS_PER_MS) /* a fast server must not be flooded at once */
 
 /* What the provider let through so far: sent and not refused. Answers come late (a long reply takes
@@ -126,15 +130,39 @@ static void learn(struct moot_limiter *limiter, uint64_t now_ns)
     atomic_store(&limiter->rate_milli[MOOT_METER_REQUESTS], (uint64_t)rate);
 }
 
+/* More was estimated at once than the provider cares to set aside? Then it was that. */
+static bool cut_reserve(struct moot_limiter *limiter)
+{
+    uint32_t share = atomic_load(&limiter->reserve_share);
+    if (share <= RESERVE_SHARE_START)
+        return false;
+    limiter->adapt.is_reserve_found = true;
+    share /= 2;
+    atomic_store(&limiter->reserve_share,
+                 share > RESERVE_SHARE_START ? share : RESERVE_SHARE_START);
+    return true;
+}
+
+/* Some providers set aside what is asked for at most, some count what was used: a part of a minute
+ * is safe with both, and more is tried while nothing is refused. */
+static void grow_reserve(struct moot_limiter *limiter)
+{
+    uint32_t share = atomic_load(&limiter->reserve_share);
+    if (!limiter->adapt.is_reserve_found && share < RESERVE_SHARE_MAX)
+        atomic_store(&limiter->reserve_share, (uint32_t)((double)share * RESERVE_GROWTH));
+}
+
 static void cut_quota(struct moot_limiter *limiter)
 {
+    if (cut_reserve(limiter))
+        return;
     for (unsigned i = 0; i < MOOT_METERS; i++) {
         uint64_t rate = atomic_load(&limiter->rate_milli[i]);
-        if (limiter->quota_milli[i] == 0)
+        if (limiter->adapt.quota_milli[i] == 0)
             continue;
         limiter->adapt.throttled_milli[i] = rate;
         rate = (uint64_t)((double)rate * CUT);
-        uint64_t floor = limiter->quota_milli[i] / 20;
+        uint64_t floor = limiter->adapt.quota_milli[i] / 20;
         atomic_store(&limiter->rate_milli[i], rate > floor ? rate : floor + 1);
     }
 }
@@ -294,7 +322,7 @@ void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns)
 static void grow_meter(struct moot_limiter *limiter, unsigned i)
 {
     uint64_t rate = atomic_load(&limiter->rate_milli[i]);
-    uint64_t quota = limiter->quota_milli[i];
+    uint64_t quota = limiter->adapt.quota_milli[i];
     if (rate == 0 || (quota && rate >= quota))
         return;
     uint64_t throttled = limiter->adapt.throttled_milli[i];
@@ -313,6 +341,7 @@ static void grow_rates(struct moot_limiter *limiter, uint64_t now_ns)
     if (span_ns < CLEAN_PERIOD_NS)
         return;
     limiter->adapt.was_clean_since_cut = true;
+    grow_reserve(limiter);
     uint64_t granted = atomic_load(&limiter->granted); /* cancels take from it */
     uint64_t used = moot__ns_until(limiter->adapt.granted_at_clean, granted);
     uint64_t rate = atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]);
@@ -351,6 +380,24 @@ static void grow_concurrency(struct moot_limiter *limiter, uint64_t now_ns)
     atomic_store(&limiter->in_flight_limit, limit + (step < room ? step : room));
 }
 
+/* What answers use of what they were estimated at: the mean of the last, slowly. */
+static void learn_share(struct moot_limiter *limiter)
+{
+    if (++limiter->adapt.answers_since_share < SHARE_ANSWERS)
+        return;
+    limiter->adapt.answers_since_share = 0;
+    uint64_t estimated = atomic_exchange(&limiter->estimated_output, 0);
+    uint64_t used = atomic_exchange(&limiter->used_output, 0);
+    if (estimated == 0)
+        return;
+    double share = (double)used / (double)estimated * SHARE_ALL;
+    share = share < SHARE_LEAST ? SHARE_LEAST : share > SHARE_ALL ? SHARE_ALL : share;
+    uint32_t old = atomic_load(&limiter->output_share);
+    if (old != SHARE_ALL)
+        share = (3 * (double)old + share) / 4;
+    atomic_store(&limiter->output_share, (uint32_t)share);
+}
+
 void moot__limiter_on_success(struct moot_limiter *limiter, uint64_t sent_at_ns, uint64_t now_ns)
 {
     atomic_fetch_add(&limiter->succeeded, 1);
@@ -362,6 +409,7 @@ void moot__limiter_on_success(struct moot_limiter *limiter, uint64_t sent_at_ns,
     bool is_after_cut = sent_at_ns > atomic_load(&limiter->cut_at_ns);
     limiter->adapt.accepted_since_cut += is_after_cut;
     moot__ignore(stay_noisy(limiter));
+    learn_share(limiter);
     uint32_t probe = atomic_load(&limiter->probe);
     if (probe == PROBE_OUT && is_after_cut) {
         moot__limiter_close_episode(limiter, now_ns);

@@ -10,6 +10,10 @@ enum probe_state {
     PROBE_OUT,     /* the probe is out; pause_until_ns is when it counts as accepted */
 };
 
+/* Shares are in 1024ths. */
+#define SHARE_ALL           1024
+#define RESERVE_SHARE_START 819 /* 0.8 */
+
 #define MILLI_NS_PER_MIN 60e12 /* nanoseconds of a minute, in thousandths */
 
 static inline uint64_t cost_ns(uint64_t units, uint64_t rate_milli)

@@ -2,6 +2,7 @@
  * from outside: whatever is not understood is as if it were absent. */
 #include "retry.h"
 
+#include "engine/base/calendar.h"
 #include "engine/base/check.h"
 #include "engine/base/view.h"
 
@@ -32,18 +33,6 @@ static int name_index(struct moot_view text, size_t at, const char *names, int c
     return -1;
 }
 
-/* Days since 1970-01-01 of a date of the proleptic Gregorian calendar: years are counted from
- * March, so that the leap day is the last of its year. */
-static int64_t days_from_civil(int64_t year, int month, int day)
-{
-    year -= month <= 2;
-    int64_t era = year / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
-}
-
 bool moot__retry_parse_date(struct moot_view text, int64_t *unix_s)
 {
     static const char shape[] = "???, ## ??? #### ##:##:## GMT";
@@ -64,7 +53,7 @@ bool moot__retry_parse_date(struct moot_view text, int64_t *unix_s)
         return false;
     if (hour > 23 || minute > 59 || second > 60)
         return false;
-    *unix_s = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    *unix_s = moot__days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     return true;
 }
 

@@ -98,6 +98,24 @@ enum moot_emulator_window {
     MOOT_EMULATOR_FIXED,   /* everything comes back when the window ends */
 };
 
+/* How quotas are told in the heads of answers. */
+#define MOOT_EMULATOR_RATES_MAP(X)                                                                 \
+    X(SURFACE, "surface") /* as OPENAI on OpenAI's surface, not on Databricks' */                  \
+    X(NONE, "none")                                                                                \
+    X(OPENAI, "openai")       /* x-ratelimit-*, with Go durations */                               \
+    X(AZURE, "azure")         /* the same, with plain seconds */                                   \
+    X(MISTRAL, "mistral")     /* x-ratelimit-*-minute, without a time */                           \
+    X(ANTHROPIC, "anthropic") /* anthropic-ratelimit-*, with RFC 3339 times */                     \
+    X(IETF, "ietf")           /* RateLimit and RateLimit-Policy, of requests alone */              \
+    X(HOSTILE, "hostile")     /* 0, -1, 1e18 and NaN, in turn */
+
+enum moot_emulator_rates {
+#define X(id, name) MOOT_EMULATOR_RATES_##id,
+    MOOT_EMULATOR_RATES_MAP(X)
+#undef X
+        MOOT_EMULATOR_RATES
+};
+
 /* Limits per window; 0 is none. Tokens are reserved at admission (the prompt's, and `max_tokens`
  * or 0 for the answer's) and settled to what was really emitted when the answer ends. `tpm` counts
  * both. A request that can never fit is refused all the same. */
@@ -106,6 +124,7 @@ struct moot_emulator_quota {
     enum moot_emulator_window window;
     uint64_t window_ns;   /* 0: a minute */
     uint64_t concurrency; /* answers at work at once */
+    enum moot_emulator_rates rates;
 };
 
 /* One answer's account, closed. Views are valid during the callback. */

@@ -1,6 +1,6 @@
-/* Response heads. Names are lower case, as OpenAI's edge sends them. Times are given in the forms
- * that the real providers use: Go durations for the quota's reset, seconds, floats, milliseconds
- * and IMF-fixdate for the hints (RFC 9110 5.6.7). */
+/* Response heads. Names are lower case, as OpenAI's edge sends them. Hints are given in
+ * the forms that the real providers use: seconds, floats, milliseconds and IMF-fixdate (RFC 9110
+ * 5.6.7). Quotas are told by rates.c. */
 #include "head.h"
 
 #include <stdio.h>
@@ -138,56 +138,6 @@ static void put_hint(struct moot_emulator_connection *c, const struct moot_emula
     }
 }
 
-/* ---- quotas ---- */
-
-/* As Go prints a duration: 0s, 12ms, 7.66s, 6m0s, 1h30m0s; to the millisecond. */
-static void put_reset(struct moot_emulator_connection *c, const char *name, uint64_t ns)
-{
-    char text[64], seconds[24];
-    uint64_t ms = round_up(ns, MOOT_NS_PER_MS), s = ms / 1000;
-    unsigned part = (unsigned)(ms % 1000);
-    unsigned long long hours = s / 3600;
-    unsigned minutes = (unsigned)(s / 60 % 60);
-    int len = snprintf(seconds, sizeof seconds, "%u.%03u", (unsigned)(s % 60), part);
-    while (seconds[len - 1] == '0')
-        seconds[--len] = '\0';
-    if (seconds[len - 1] == '.')
-        seconds[--len] = '\0';
-    if (s == 0 && part)
-        snprintf(text, sizeof text, "%ums", part);
-    else if (hours)
-        snprintf(text, sizeof text, "%lluh%um%ss", hours, minutes, seconds);
-    else if (minutes)
-        snprintf(text, sizeof text, "%um%ss", minutes, seconds);
-    else
-        snprintf(text, sizeof text, "%ss", seconds);
-    put_field(c, name, text);
-}
-
-/* OpenAI tells its limits with every answer; Databricks does not. */
-static void put_limits(struct moot_emulator_connection *c)
-{
-    static const struct {
-        enum moot_emulator_meter_kind kind;
-        const char *limit, *remaining, *reset;
-    } rows[] = {
-        {MOOT_EMULATOR_REQUESTS, "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
-         "x-ratelimit-reset-requests"},
-        {MOOT_EMULATOR_TOKENS, "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
-         "x-ratelimit-reset-tokens"},
-    };
-    if (c->request.surface != MOOT_EMULATOR_OPENAI || c->request.route != MOOT_EMULATOR_CHAT)
-        return;
-    for (size_t i = 0; i < moot__countof(rows); i++) {
-        const struct moot_emulator_meter *meter = &c->emulator->meters.meter[rows[i].kind];
-        if (meter->limit == 0)
-            continue;
-        put_number(c, rows[i].limit, meter->limit);
-        put_number(c, rows[i].remaining, moot__emulator_meter_remaining(meter, c->now_ns));
-        put_reset(c, rows[i].reset, moot__emulator_meter_reset_ns(meter, c->now_ns));
-    }
-}
-
 /* ---- the whole head ---- */
 
 static void put_id(struct moot_emulator_connection *c)
@@ -244,7 +194,7 @@ void moot__emulator_put_head(struct moot_emulator_connection *c,
         put_field(c, "cache-control", "no-cache, no-transform");
     put_framing(c, head);
     put_id(c);
-    put_limits(c);
+    moot__emulator_put_rates(c);
     if (head->has_hint)
         put_hint(c, head);
     if (fault == MOOT_EMULATOR_FAULT_BIG_HEAD)

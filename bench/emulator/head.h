@@ -21,4 +21,7 @@ struct moot_emulator_head {
 void moot__emulator_put_head(struct moot_emulator_connection *connection,
                              const struct moot_emulator_head *head, bool half);
 
+/* rates.c: the headers that tell of quotas, as the options say. */
+void moot__emulator_put_rates(struct moot_emulator_connection *connection);
+
 #endif

@@ -205,6 +205,24 @@ int moot_emulator_rule_parse(struct moot_view text, struct moot_emulator_rule *o
     return MOOT_OK;
 }
 
+int moot_emulator_rates_parse(struct moot_view text, enum moot_emulator_rates *out,
+                              struct moot_error_info *info)
+{
+    static const char *const names[] = {
+#define X(id, name) name,
+        MOOT_EMULATOR_RATES_MAP(X)
+#undef X
+    };
+    for (unsigned i = 0; i < moot__countof(names); i++) {
+        if (moot__view_is(text, names[i])) {
+            *out = (enum moot_emulator_rates)i;
+            return MOOT_OK;
+        }
+    }
+    return refuse(info, "headers", text,
+                  "surface, none, openai, azure, mistral, anthropic, ietf or hostile");
+}
+
 static int parse_quota_item(struct moot_view item, struct moot_emulator_quota *quota,
                             struct moot_error_info *info)
 {
@@ -223,6 +241,8 @@ static int parse_quota_item(struct moot_view item, struct moot_emulator_quota *q
             return to_count(value, counts[i].count)
                        ? MOOT_OK
                        : refuse(info, "quota", item, "a count such as rpm=600 or tpm=80k");
+    if (moot__view_is(name, "headers"))
+        return moot_emulator_rates_parse(value, &quota->rates, info);
     if (moot__view_is(name, "every"))
         return moot_emulator_duration_parse(value, &quota->window_ns, info);
     if (moot__view_is(item, "window=fixed"))
@@ -231,7 +251,8 @@ static int parse_quota_item(struct moot_view item, struct moot_emulator_quota *q
         quota->window = MOOT_EMULATOR_SLIDING;
     else
         return refuse(info, "quota", item,
-                      "rpm=, tpm=, itpm=, otpm=, concurrency=, every= or window=fixed|sliding");
+                      "rpm=, tpm=, itpm=, otpm=, concurrency=, every=, window=fixed|sliding or "
+                      "headers=");
     return MOOT_OK;
 }
 

@@ -15,8 +15,13 @@
 MOOT_NODISCARD int moot_emulator_rule_parse(struct moot_view text, struct moot_emulator_rule *out,
                                             struct moot_error_info *info);
 
-/* One --quota: "rpm=600,tpm=80k,itpm=..,otpm=..,concurrency=16,window=fixed|sliding,every=10s". */
+/* One --quota: "rpm=600,tpm=80k,itpm=..,otpm=..,concurrency=16,window=fixed|sliding,every=10s,
+ * headers=openai". */
 MOOT_NODISCARD int moot_emulator_quota_parse(struct moot_view text, struct moot_emulator_quota *out,
+                                             struct moot_error_info *info);
+
+/* How quotas are told: "surface", "none", "openai", "azure", "mistral", "anthropic", "ietf". */
+MOOT_NODISCARD int moot_emulator_rates_parse(struct moot_view text, enum moot_emulator_rates *out,
                                              struct moot_error_info *info);
 
 /* "120" or "50-200"; and "echo", "generated", "golden". */

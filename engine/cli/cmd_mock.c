@@ -137,10 +137,10 @@ static void print_faults(FILE *out)
 }
 
 static const enum cli_option_id options[] = {
-    CLI_PORT,   CLI_TLS,         CLI_CA_OUT,      CLI_SURFACE, CLI_API_KEY, CLI_ANSWERS,
-    CLI_TOKENS, CLI_FIRST_TOKEN, CLI_INTER_TOKEN, CLI_LATENCY, CLI_JITTER,  CLI_RPM,
-    CLI_TPM,    CLI_ITPM,        CLI_OTPM,        CLI_AT_ONCE, CLI_WINDOW,  CLI_WINDOW_KIND,
-    CLI_HINTS,  CLI_FAULT,       CLI_RECORD,      CLI_SEED,    CLI_HELP,
+    CLI_PORT,          CLI_TLS,         CLI_CA_OUT,      CLI_SURFACE, CLI_API_KEY, CLI_ANSWERS,
+    CLI_TOKENS,        CLI_FIRST_TOKEN, CLI_INTER_TOKEN, CLI_LATENCY, CLI_JITTER,  CLI_RPM,
+    CLI_TPM,           CLI_ITPM,        CLI_OTPM,        CLI_AT_ONCE, CLI_WINDOW,  CLI_WINDOW_KIND,
+    CLI_QUOTA_HEADERS, CLI_HINTS,       CLI_FAULT,       CLI_RECORD,  CLI_SEED,    CLI_HELP,
 };
 
 const struct cli_command cli_command_mock = {

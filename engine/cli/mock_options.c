@@ -166,6 +166,8 @@ bool cli_mock_read(struct cli_mock *mock, const struct cli_args *args)
         .window = cli_args_number(args, CLI_WINDOW_KIND, 0) == 1 ? MOOT_EMULATOR_FIXED
                                                                  : MOOT_EMULATOR_SLIDING,
         .window_ns = cli_args_number(args, CLI_WINDOW, 0),
+        /* The choices are in the order of the list. */
+        .rates = (enum moot_emulator_rates)cli_args_number(args, CLI_QUOTA_HEADERS, 0),
     };
     return read_answers(mock, args) && read_hints(mock, args) && read_faults(mock, args);
 }

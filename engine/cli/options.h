@@ -75,6 +75,9 @@ enum cli_kind {
     X(WINDOW, "window", 0, CLI_KIND_DURATION, 0, "D", "the quotas' window [1m]")                   \
     X(WINDOW_KIND, "window-kind", 0, CLI_KIND_CHOICE, 0, "sliding|fixed",                          \
       "quota flows back evenly, or all at the window's end [sliding]")                             \
+    X(QUOTA_HEADERS, "quota-headers", 0, CLI_KIND_CHOICE, 0,                                       \
+      "surface|none|openai|azure|mistral|anthropic|ietf|hostile",                                  \
+      "how answers tell of quotas; OpenAI's surface does, Databricks' does not [surface]")         \
     X(HINTS, "hints", 0, CLI_KIND_TEXT, 0, "FORM",                                                 \
       "what a 429 says about when to come back [seconds]")                                         \
     X(FAULT, "fault", 0, CLI_KIND_TEXT, 1, "KIND:WHEN[:EXTRA]",                                    \

@@ -31,7 +31,7 @@ static struct moot_plan *load(void)
 
 static uint64_t requests_of(struct moot_budget *budget, unsigned provider)
 {
-    return moot__budget_limiter(budget, provider)->quota_milli[MOOT_METER_REQUESTS];
+    return moot__budget_limiter(budget, provider)->given_milli[MOOT_METER_REQUESTS];
 }
 
 static void a_quota_stands_over_the_plans(void **state)
