@@ -16,14 +16,18 @@ enum probe_state {
 
 #define MILLI_NS_PER_MIN 60e12 /* nanoseconds of a minute, in thousandths */
 
+/* A day is longer than any sane debt, and keeps sums far from overflow. */
+#define COST_MAX_NS (86400 * MOOT_NS_PER_S)
+
 static inline uint64_t cost_ns(uint64_t units, uint64_t rate_milli)
 {
     if (rate_milli == 0 || units == 0)
         return 0;
-    double cost = (double)units * MILLI_NS_PER_MIN / (double)rate_milli;
-    /* A day is longer than any sane debt, and keeps sums far from overflow. */
-    double day = 86400.0 * (double)MOOT_NS_PER_S;
-    return (uint64_t)(cost < day ? cost : day);
+    if (units > INT64_MAX / 2)
+        return COST_MAX_NS;
+    /* Signed numbers, since a machine converts those in one instruction. */
+    double cost = (double)(int64_t)units * MILLI_NS_PER_MIN / (double)(int64_t)rate_milli;
+    return cost < (double)COST_MAX_NS ? (uint64_t)(int64_t)cost : COST_MAX_NS;
 }
 
 /* Adapting is done by one thread at a time; who does not get in goes on. */
