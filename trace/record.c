@@ -5,18 +5,6 @@
 
 #include <string.h>
 
-static unsigned lowest_bit(uint64_t word)
-{
-#if defined(__GNUC__)
-    return (unsigned)__builtin_ctzll(word);
-#else
-    unsigned bit = 0;
-    while (!(word >> bit & 1))
-        bit++;
-    return bit;
-#endif
-}
-
 static size_t padded(size_t len)
 {
     return (len + MOOT_RECORD_UNIT - 1) & ~(size_t)(MOOT_RECORD_UNIT - 1);
@@ -41,7 +29,7 @@ static size_t fair_share(const struct moot_span *span, uint64_t texts, size_t bu
     for (size_t share = 0;;) {
         size_t left = budget, longer = 0;
         for (uint64_t rest = texts; rest; rest &= rest - 1) {
-            size_t len = span->values[lowest_bit(rest)].text.len;
+            size_t len = span->values[moot__attr_first(rest)].text.len;
             if (len <= share)
                 left -= padded(len);
             else
@@ -65,7 +53,7 @@ struct moot_record_plan moot__record_plan(const struct moot_span *span, uint64_t
     for (uint64_t rest = plan.set; rest; rest &= rest - 1) {
         fixed += MOOT_RECORD_UNIT;
         if (moot__attrs_text & rest & -rest)
-            texts += padded(span->values[lowest_bit(rest)].text.len);
+            texts += padded(span->values[moot__attr_first(rest)].text.len);
     }
     if (fixed + texts > max) {
         if (!(plan.set & MOOT_ATTR_BIT(MOOT_ATTR_TRUNCATED)))
@@ -74,7 +62,7 @@ struct moot_record_plan moot__record_plan(const struct moot_span *span, uint64_t
         plan.text_max = fair_share(span, plan.set & moot__attrs_text, max - fixed);
         texts = 0;
         for (uint64_t rest = plan.set & moot__attrs_text; rest; rest &= rest - 1)
-            texts += padded(cut(span->values[lowest_bit(rest)].text, plan.text_max));
+            texts += padded(cut(span->values[moot__attr_first(rest)].text, plan.text_max));
     }
     plan.size = fixed + texts;
     assert(plan.size <= max);
@@ -114,7 +102,7 @@ void moot__record_encode(const struct moot_span *span, const struct moot_record_
     memcpy(at, &head, sizeof head);
     at += sizeof head;
     for (uint64_t rest = plan->set; rest; rest &= rest - 1) {
-        unsigned attr = lowest_bit(rest);
+        unsigned attr = moot__attr_first(rest);
         if (moot__attrs_text & rest & -rest)
             at = put_text(at, span->values[attr].text, plan->text_max);
         else if (attr == MOOT_ATTR_TRUNCATED)
@@ -139,7 +127,7 @@ void moot__record_decode(const void *record, struct moot_span *out)
     out->set = head.set;
     at += sizeof head;
     for (uint64_t rest = head.set; rest; rest &= rest - 1) {
-        union moot_attr_value *value = &out->values[lowest_bit(rest)];
+        union moot_attr_value *value = &out->values[moot__attr_first(rest)];
         uint64_t word;
         memcpy(&word, at, sizeof word);
         at += sizeof word;

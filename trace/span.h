@@ -118,6 +118,20 @@ extern const struct moot_span_name_info moot__span_name_infos[MOOT_SPAN_NAMES];
 extern const uint64_t moot__attrs_text;    /* STR and LIST: the value is a view */
 extern const uint64_t moot__attrs_content; /* privacy CONTENT */
 
+/* The first of a set that is not empty: the lowest bit. */
+static inline unsigned moot__attr_first(uint64_t set)
+{
+    assert(set != 0);
+#if defined(__GNUC__)
+    return (unsigned)__builtin_ctzll(set);
+#else
+    unsigned bit = 0;
+    while (!(set >> bit & 1))
+        bit++;
+    return bit;
+#endif
+}
+
 /* W3C trace context sizes; all zero means none. */
 struct moot_span_ids {
     uint8_t trace_id[16];

@@ -1,19 +1,13 @@
 #include "json_write.h"
 
-#include <float.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
-#include "utf8.h"
+#include "json_text.h"
 
 /* The state between two calls is small: whether the innermost container is an object (a bit a
  * level), whether a comma is due, and whether a key waits for its value. After anything complete a
  * comma is due, after an opening bracket or a key it is not; so commas need no stack. */
-
-static const char replacement[] = "\xEF\xBF\xBD";
 
 void moot__json_write_init(struct moot_json_writer *w, struct moot_buf *buf)
 {
@@ -152,113 +146,29 @@ void moot__json_write_array_end(struct moot_json_writer *w)
 
 /* Strings. */
 
-/* What follows the backslash, 'u' for the long form, 0 for bytes that need none. */
-static const char escapes[256] = {
-    ['\0'] = 'u', [1] = 'u',    [2] = 'u',    [3] = 'u',     [4] = 'u',    [5] = 'u',
-    [6] = 'u',    [7] = 'u',    ['\b'] = 'b', ['\t'] = 't',  ['\n'] = 'n', [11] = 'u',
-    ['\f'] = 'f', ['\r'] = 'r', [14] = 'u',   [15] = 'u',    [16] = 'u',   [17] = 'u',
-    [18] = 'u',   [19] = 'u',   [20] = 'u',   [21] = 'u',    [22] = 'u',   [23] = 'u',
-    [24] = 'u',   [25] = 'u',   [26] = 'u',   [27] = 'u',    [28] = 'u',   [29] = 'u',
-    [30] = 'u',   [31] = 'u',   ['"'] = '"',  ['\\'] = '\\',
-};
-
-static void put_escape(struct moot_json_writer *w, unsigned char byte)
+/* As much room as a string may take, if that is there; else as much as this one takes, so that the
+ * ceiling is the document's to the byte. */
+static size_t string_room(const struct moot_json_writer *w, struct moot_view text)
 {
-    static const char digits[] = "0123456789abcdef";
-    put_byte(w, '\\');
-    put_byte(w, escapes[byte]);
-    if (escapes[byte] == 'u') {
-        put(w, "00", 2);
-        put_byte(w, digits[byte >> 4]);
-        put_byte(w, digits[byte & 15]);
-    }
+    size_t most = MOOT_JSON_STRING_BYTES_MAX(text.len);
+    bool is_there = w->buf->cap - w->buf->len >= most + 2; /* a comma, a colon */
+    return is_there ? most : moot__json_string_bytes(text);
 }
 
-#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
-
-/* Whether any of eight bytes needs an escape. Subtracting borrows into a byte's top bit if it was
- * below the bound and its top bit was clear. */
-static bool any_escape(uint64_t word)
+/* Room must have been made. */
+static void put_string(struct moot_json_writer *w, struct moot_view text)
 {
-    uint64_t quote = word ^ EACH_BYTE('"'), slash = word ^ EACH_BYTE('\\');
-    uint64_t below = (word - EACH_BYTE(0x20)) & ~word;
-    uint64_t equal = ((quote - EACH_BYTE(1)) & ~quote) | ((slash - EACH_BYTE(1)) & ~slash);
-    return ((below | equal) & EACH_BYTE(0x80)) != 0;
-}
-
-/* Where the ASCII that needs no escape ends. Most strings are nothing else. */
-static size_t plain_ascii_end(struct moot_view text)
-{
-    size_t at = 0;
-    for (uint64_t word; text.len - at >= sizeof word; at += sizeof word) {
-        memcpy(&word, text.ptr + at, sizeof word);
-        if (word & EACH_BYTE(0x80) || any_escape(word))
-            break;
-    }
-    while (at < text.len && !escapes[(unsigned char)text.ptr[at]] &&
-           (unsigned char)text.ptr[at] < 0x80)
-        at++;
-    return at;
-}
-
-/* Where the bytes that need no escape end. */
-static size_t plain_end(struct moot_view text, size_t at)
-{
-    for (uint64_t word; text.len - at >= sizeof word; at += sizeof word) {
-        memcpy(&word, text.ptr + at, sizeof word);
-        if (any_escape(word))
-            break;
-    }
-    while (at < text.len && !escapes[(unsigned char)text.ptr[at]])
-        at++;
-    return at;
-}
-
-/* Valid UTF-8, escaped: runs of plain bytes at once, the escapes between them one by one. There is
- * room for `text` and `after` more bytes unescaped, and there will be for those `after`. */
-static bool put_escaped(struct moot_json_writer *w, struct moot_view text, size_t after)
-{
-    size_t from = 0;
-    for (size_t at = plain_end(text, 0); at < text.len; at = plain_end(text, from)) {
-        unsigned char byte = (unsigned char)text.ptr[at];
-        put(w, text.ptr + from, at - from);
-        from = at + 1;
-        if (!reserve(w, (escapes[byte] == 'u' ? 6u : 2u) + text.len - from + after))
-            return false;
-        put_escape(w, byte);
-    }
-    put(w, text.ptr + from, text.len - from);
-    return true;
-}
-
-/* Room for the text, its quotes and whatever else makes up `after` must have been made. `after`
- * counts the closing quote. */
-static bool put_string(struct moot_json_writer *w, struct moot_view text, size_t after)
-{
-    put_byte(w, '"');
-    size_t plain = plain_ascii_end(text);
-    put(w, text.ptr, plain);
-    text = moot__view(text.ptr + plain, text.len - plain);
-    while (text.len) {
-        size_t bad, good = moot__utf8_scan(text, &bad);
-        size_t left = text.len - good;
-        if (!put_escaped(w, moot__view(text.ptr, good), left + after))
-            return false;
-        if (bad) {
-            if (!reserve(w, sizeof replacement - 1 + left - bad + after))
-                return false;
-            put(w, replacement, sizeof replacement - 1);
-        }
-        text = moot__view(text.ptr + good + bad, left - bad);
-    }
-    put_byte(w, '"');
-    return true;
+    char *end = moot__json_put_string(w->buf->data + w->buf->len, text);
+    w->buf->len = (size_t)(end - w->buf->data);
+    assert(w->buf->len <= w->buf->cap);
 }
 
 void moot__json_write_string(struct moot_json_writer *w, struct moot_view text)
 {
-    if (value_begins(w, text.len + 2) && put_string(w, text, 1))
-        value_ends(w);
+    if (!value_begins(w, string_room(w, text)))
+        return;
+    put_string(w, text);
+    value_ends(w);
 }
 
 void moot__json_write_str(struct moot_json_writer *w, const char *text)
@@ -274,12 +184,11 @@ void moot__json_write_key(struct moot_json_writer *w, struct moot_view key)
         misuse(w);
         return;
     }
-    if (!reserve(w, key.len + 3 + w->comma))
+    if (!reserve(w, string_room(w, key) + 1 + w->comma))
         return;
     if (w->comma)
         put_byte(w, ',');
-    if (!put_string(w, key, 2)) /* the quote and the colon */
-        return;
+    put_string(w, key);
     put_byte(w, ':');
     w->has_key = true;
     w->comma = false;
@@ -292,62 +201,24 @@ void moot__json_write_key_str(struct moot_json_writer *w, const char *key)
 
 /* Numbers and names. */
 
-static void write_digits(struct moot_json_writer *w, uint64_t value, bool negative)
-{
-    char text[21];
-    size_t at = sizeof text;
-    do {
-        text[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    if (negative)
-        text[--at] = '-';
-    scalar(w, text + at, sizeof text - at);
-}
-
 void moot__json_write_u64(struct moot_json_writer *w, uint64_t value)
 {
-    write_digits(w, value, false);
+    char text[MOOT_JSON_U64_BYTES_MAX];
+    scalar(w, text, (size_t)(moot__json_put_u64(text, value) - text));
 }
 
 void moot__json_write_i64(struct moot_json_writer *w, int64_t value)
 {
-    write_digits(w, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, value < 0);
-}
-
-/* Whatever stands for the decimal point in this locale, one byte or several, becomes a point. */
-static size_t point(char *text, size_t len)
-{
-    size_t to = 0;
-    bool seen = false;
-    for (size_t at = 0; at < len; at++) {
-        char c = text[at];
-        if ((c >= '0' && c <= '9') || c == '-' || c == '+' || c == 'e')
-            text[to++] = c;
-        else if (!seen)
-            text[to++] = '.';
-        seen = seen || text[to - 1] == '.';
-    }
-    return to;
+    char text[1 + MOOT_JSON_U64_BYTES_MAX] = "-";
+    uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char *end = moot__json_put_u64(text + (value < 0), size);
+    scalar(w, text, (size_t)(end - text));
 }
 
 void moot__json_write_double(struct moot_json_writer *w, double value)
 {
-    if (!isfinite(value)) {
-        moot__json_write_null(w);
-        return;
-    }
-    /* Every normal double that has a form of 15 digits or fewer is found at 15, as %g drops
-     * trailing zeros; the subnormal ones have fewer digits of their own. */
-    char text[64];
-    int len = 0;
-    for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
-        len = snprintf(text, sizeof text, "%.*g", digits, value);
-        assert(len > 0 && (size_t)len < sizeof text);
-        if (strtod(text, NULL) == value) /* in the locale it was written in */
-            break;
-    }
-    scalar(w, text, point(text, (size_t)len));
+    char text[MOOT_JSON_DOUBLE_BYTES_MAX];
+    scalar(w, text, (size_t)(moot__json_put_double(text, value) - text));
 }
 
 void moot__json_write_bool(struct moot_json_writer *w, bool value)

@@ -1,6 +1,10 @@
 /* Lines of spans, byte by byte, and the limits of a line. */
 #include "tests/support/test.h"
 
+#include <stdio.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/json_write.h"
 #include "tests/support/failing_alloc.h"
 #include "trace/encode_jsonl.h"
 #include "trace/ring.h"
@@ -112,6 +116,130 @@ static void longest_line_fits(void **state)
     moot__ring_deinit(&ring);
 }
 
+static void member_hex(struct moot_json_writer *w, const char *key, const uint8_t *bytes,
+                       size_t count)
+{
+    char text[33];
+    for (size_t i = 0; i < count; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    moot__json_write_member_str(w, key, text);
+}
+
+static void member_decimal(struct moot_json_writer *w, const char *key, uint64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    moot__json_write_member_str(w, key, text);
+}
+
+static void member_attribute(struct moot_json_writer *w, const struct moot_attr_info *info,
+                             const union moot_attr_value *value)
+{
+    moot__json_write_key_str(w, info->name);
+    switch (info->type) {
+    case MOOT_ATTR_TYPE_U64:
+        moot__json_write_u64(w, value->u64);
+        break;
+    case MOOT_ATTR_TYPE_SECONDS:
+        moot__json_write_double(w, (double)value->u64 / (double)MOOT_NS_PER_S);
+        break;
+    case MOOT_ATTR_TYPE_F64:
+        moot__json_write_double(w, value->f64);
+        break;
+    case MOOT_ATTR_TYPE_BOOL:
+        moot__json_write_bool(w, value->u64 != 0);
+        break;
+    case MOOT_ATTR_TYPE_STR:
+        moot__json_write_string(w, value->text);
+        break;
+    case MOOT_ATTR_TYPE_LIST:
+        moot__json_write_array_begin(w);
+        moot__json_write_string(w, value->text);
+        moot__json_write_array_end(w);
+        break;
+    }
+}
+
+/* The line as the header describes it, by the writer that knows nothing of spans. */
+static void write_line(const struct moot_span *span, struct moot_buf *out)
+{
+    struct moot_json_writer w;
+    const struct moot_span_name_info *name = &moot__span_name_infos[span->name];
+    moot__json_write_init(&w, out);
+    moot__json_write_object_begin(&w);
+    member_hex(&w, "trace_id", span->ids.trace_id, sizeof span->ids.trace_id);
+    member_hex(&w, "span_id", span->ids.span_id, sizeof span->ids.span_id);
+    if (!moot__span_is_root(&span->ids))
+        member_hex(&w, "parent_span_id", span->ids.parent_id, sizeof span->ids.parent_id);
+    moot__json_write_member_str(&w, "name", name->name);
+    moot__json_write_member_str(&w, "kind", name->kind);
+    member_decimal(&w, "start_time_unix_nano", span->start_wall_ns);
+    member_decimal(&w, "end_time_unix_nano", span->end_wall_ns);
+    moot__json_write_member_object_begin(&w, "status");
+    moot__json_write_member_str(&w, "code", span->status == MOOT_SPAN_OK ? "OK" : "ERROR");
+    if (moot__span_has(span, MOOT_ATTR_STATUS_MESSAGE))
+        moot__json_write_member_string(&w, "message", span->values[MOOT_ATTR_STATUS_MESSAGE].text);
+    moot__json_write_object_end(&w);
+    moot__json_write_member_object_begin(&w, "attributes");
+    if (name->operation[0])
+        moot__json_write_member_str(&w, "gen_ai.operation.name", name->operation);
+    for (unsigned attr = 0; attr < MOOT_ATTRS; attr++)
+        if (span->set & MOOT_ATTR_BIT(attr) && attr != MOOT_ATTR_STATUS_MESSAGE)
+            member_attribute(&w, &moot__attr_infos[attr], &span->values[attr]);
+    moot__json_write_object_end(&w);
+    moot__json_write_object_end(&w);
+    assert_int_equal(moot__json_write_finish(&w), MOOT_OK);
+    assert_int_equal(moot__buf_append_byte(out, '\n'), MOOT_OK);
+}
+
+static struct moot_span random_span(struct moot_rng *rng)
+{
+    static const char text[] = "plain text\n\"quoted\" \xE2\x82\xAC \xFF and \x01 more of it";
+    struct moot_span span;
+    struct moot_span_ids ids;
+    moot__span_ids_root(&ids, rng);
+    if (moot__rng_below(rng, 2))
+        moot__span_ids_child(&ids, &ids, rng);
+    uint64_t start_ns = moot__rng_next(rng) >> moot__rng_below(rng, 64);
+    moot__span_begin(&span, (enum moot_span_name)moot__rng_below(rng, MOOT_SPAN_NAMES), &ids,
+                     start_ns);
+    moot__span_end(&span, start_ns + moot__rng_below(rng, 1000));
+    span.status = moot__rng_below(rng, 2) ? MOOT_SPAN_OK : MOOT_SPAN_ERROR;
+    for (unsigned attr = 0; attr < MOOT_ATTRS; attr++) {
+        if (moot__rng_below(rng, 2))
+            continue;
+        span.set |= MOOT_ATTR_BIT(attr);
+        if (moot__attrs_text & MOOT_ATTR_BIT(attr))
+            span.values[attr].text = moot__view(text, moot__rng_below(rng, sizeof text));
+        else if (moot__attr_infos[attr].type == MOOT_ATTR_TYPE_F64)
+            span.values[attr].f64 = moot__rng_unit(rng);
+        else
+            span.values[attr].u64 = moot__rng_next(rng) >> moot__rng_below(rng, 64);
+    }
+    return span;
+}
+
+static void any_span_is_as_the_writer_has_it(void **state)
+{
+    (void)state;
+    struct moot_rng rng;
+    struct moot_buf expected, found;
+    moot__rng_init(&rng, 1);
+    moot__buf_init(&expected, NULL, MOOT_JSONL_LINE_BYTES);
+    moot__buf_init(&found, NULL, MOOT_JSONL_LINE_BYTES);
+    for (unsigned round = 0; round < 3000; round++) {
+        struct moot_span span = random_span(&rng);
+        moot__buf_reset(&expected);
+        moot__buf_reset(&found);
+        write_line(&span, &expected);
+        assert_int_equal(moot__encode_jsonl(&span, &found), MOOT_OK);
+        assert_int_equal(found.len, expected.len);
+        assert_memory_equal(found.data, expected.data, expected.len);
+    }
+    moot__buf_deinit(&expected);
+    moot__buf_deinit(&found);
+}
+
 static void line_that_does_not_fit_adds_nothing(void **state)
 {
     (void)state;
@@ -161,6 +289,7 @@ int main(void)
         cmocka_unit_test(root_is_a_line),
         cmocka_unit_test(every_type_of_attribute),
         cmocka_unit_test(error_is_a_status_and_its_attributes),
+        cmocka_unit_test(any_span_is_as_the_writer_has_it),
         cmocka_unit_test(longest_line_fits),
         cmocka_unit_test(line_that_does_not_fit_adds_nothing),
         cmocka_unit_test(no_memory_adds_nothing),
