@@ -14,11 +14,16 @@
 #define MOOT_MBEDTLS_2 0
 #endif
 
+#include <mbedtls/asn1.h>
+#include <mbedtls/bignum.h>
+#include <mbedtls/cipher.h>
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/ecp.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
+#include <mbedtls/md.h>
 #include <mbedtls/oid.h>
+#include <mbedtls/pem.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_ciphersuites.h>
@@ -110,6 +115,17 @@ static inline bool moot__compat_is_version_error(int rc)
         return true;
 #endif
     return false;
+}
+
+/* An error is the sum of a module's and of what the module met below it. */
+static inline bool moot__compat_is_no_memory(int rc)
+{
+    int below = rc < 0 ? -(-rc & 0x7f) : 0, above = rc < 0 ? rc - below : 0;
+    return above == MBEDTLS_ERR_SSL_ALLOC_FAILED || above == MBEDTLS_ERR_X509_ALLOC_FAILED ||
+           above == MBEDTLS_ERR_PK_ALLOC_FAILED || above == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
+           above == MBEDTLS_ERR_PEM_ALLOC_FAILED || above == MBEDTLS_ERR_MD_ALLOC_FAILED ||
+           above == MBEDTLS_ERR_CIPHER_ALLOC_FAILED || below == MBEDTLS_ERR_MPI_ALLOC_FAILED ||
+           below == MBEDTLS_ERR_ASN1_ALLOC_FAILED;
 }
 
 static inline int moot__compat_parse_key(mbedtls_pk_context *key, const unsigned char *pem,

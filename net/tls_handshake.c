@@ -204,13 +204,6 @@ static void succeed(struct handshake *hs)
 
 /* --- why it failed --------------------------------------------------------------------------- */
 
-static bool is_no_memory(int rc)
-{
-    return rc == MBEDTLS_ERR_SSL_ALLOC_FAILED || rc == MBEDTLS_ERR_X509_ALLOC_FAILED ||
-           rc == MBEDTLS_ERR_MPI_ALLOC_FAILED || rc == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
-           rc == MBEDTLS_ERR_PK_ALLOC_FAILED;
-}
-
 static const char *alert_text(unsigned alert)
 {
     switch (alert) {
@@ -251,7 +244,7 @@ static void fail_by_code(struct handshake *hs)
         uint32_t flags = mbedtls_ssl_get_verify_result(&tls->ssl);
         snprintf(text, sizeof(text), "the server's certificate %s", moot__tls_verify_text(flags));
         fail(hs, MOOT_ECERT, text);
-    } else if (is_no_memory(hs->rc)) {
+    } else if (moot__compat_is_no_memory(hs->rc)) {
         fail(hs, MOOT_ENOMEM, "no memory for the TLS handshake");
     } else if (tls->alert) {
         unsigned alert = tls->alert - 1u;

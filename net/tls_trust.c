@@ -45,7 +45,7 @@ static bool is_empty(const struct moot_tls_trust *trust)
 static int finish(struct moot_tls_trust *trust, int skipped, const char *source,
                   struct moot_tls_trust **out, struct moot_error_info *info)
 {
-    if (skipped == MBEDTLS_ERR_X509_ALLOC_FAILED) {
+    if (moot__compat_is_no_memory(skipped)) {
         moot__tls_trust_unref(trust);
         return moot__fail(info, MOOT_ENOMEM, MOOT_PHASE_PREPARE, "no memory for CA certificates");
     }
@@ -72,7 +72,7 @@ static int load_system(const struct moot_allocator *allocator, struct moot_tls_t
         if (!trust)
             return moot__fail(info, MOOT_ENOMEM, MOOT_PHASE_PREPARE, "no memory for a trust");
         int skipped = mbedtls_x509_crt_parse_file(&trust->roots, system_bundles[i]);
-        if ((skipped >= 0 && !is_empty(trust)) || skipped == MBEDTLS_ERR_X509_ALLOC_FAILED)
+        if ((skipped >= 0 && !is_empty(trust)) || moot__compat_is_no_memory(skipped))
             return finish(trust, skipped, system_bundles[i], out, info);
         moot__tls_trust_unref(trust);
     }
