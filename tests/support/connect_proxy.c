@@ -51,7 +51,8 @@ static void pass_on(struct proxy_tunnel *tunnel)
 
 static void say(struct proxy_tunnel *tunnel, const char *text)
 {
-    assert_int_equal(moot__stream_write(tunnel->up.from, text, strlen(text)), strlen(text));
+    ptrdiff_t n = moot__stream_write(tunnel->up.from, text, strlen(text));
+    assert_true(n < 0 || n == (ptrdiff_t)strlen(text)); /* the client may be gone */
 }
 
 static void on_upstream(struct moot_stream *stream, unsigned ready)
