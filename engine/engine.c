@@ -65,8 +65,14 @@ static void on_depart(struct moot_task *task)
             return;
         moot__refresh_now(engine->transport);
     }
-    moot__list_init(&leaving);
-    moot__list_splice(&leaving, &engine->departures); /* who is granted meanwhile goes next time */
+    moot__list_init(&leaving); /* who is granted meanwhile goes next time */
+    for (int i = 0; i < MOOT_LIMIT_DEPARTURES_PER_TURN; i++) {
+        if (!(node = moot__list_pop_front(&engine->departures)))
+            break;
+        moot__list_push_back(&leaving, node);
+    }
+    if (!moot__list_is_empty(&engine->departures))
+        moot__task_post(engine->transport, &engine->depart_task);
     while ((node = moot__list_pop_front(&leaving)))
         moot__conversation_depart(node);
 }
