@@ -413,7 +413,7 @@ static void read_some(struct moot_call *call)
 {
     struct moot_connection *connection = call->connection;
     ptrdiff_t n =
-        moot__stream_read(connection->stream, call->pool->scratch, MOOT_LIMIT_READ_CHUNK_BYTES);
+        moot__stream_read(connection->stream, call->pool->scratch, call->pool->read_bytes_max);
     if (n == MOOT_EAGAIN)
         return;
     uint64_t now = moot__now_ns(call->transport);

@@ -33,7 +33,7 @@ struct moot_dns_entry {
 
 void moot__dns_init(struct moot_dns *dns, struct moot_transport *transport)
 {
-    *dns = (struct moot_dns){.transport = transport};
+    *dns = (struct moot_dns){.transport = transport, .answer_ttl_ns = POSITIVE_TTL_NS};
     moot__list_init(&dns->entries);
     moot__list_init(&dns->ready);
 }
@@ -152,7 +152,7 @@ static void on_resolved(struct moot_resolve *resolve)
     assert(entry->is_pending && !moot__list_is_empty(&entry->waiters));
     entry->is_pending = false;
     if (resolve->status == MOOT_OK)
-        entry->expires_ns = now_ns + POSITIVE_TTL_NS;
+        entry->expires_ns = now_ns + dns->answer_ttl_ns;
     else if (resolve->status == MOOT_EDNS)
         entry->expires_ns = now_ns + NEGATIVE_TTL_NS;
     else

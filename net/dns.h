@@ -19,6 +19,7 @@ struct moot_dns {
     struct moot_list entries; /* the most recently asked for first */
     struct moot_list ready;   /* queries whose on_done is due */
     size_t count;
+    uint64_t answer_ttl_ns; /* how long an answer is kept; may be changed after init */
 };
 
 /* What is remembered of a name: which family won the last race to it (RFC 8305, section 4). */

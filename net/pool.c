@@ -390,7 +390,7 @@ void moot__pool_give_back(struct moot_connection *connection)
     moot__list_push_front(&origin->idle, &connection->node);
     origin->idle_count++;
     moot__stream_want(connection->stream, MOOT_READABLE);
-    if (origin->idle_count > MOOT_LIMIT_POOL_IDLE_PER_ORIGIN)
+    if (origin->idle_count > pool->idle_max)
         drop_idle(moot__list_entry(origin->idle.prev, struct moot_connection, node));
     if (!moot__timer_is_started(&pool->sweep))
         moot__timer_start(pool->transport, &pool->sweep,
@@ -426,7 +426,13 @@ static void on_sweep(struct moot_timer *timer)
 int moot__pool_init(struct moot_pool *pool, struct moot_transport *transport, struct moot_dns *dns,
                     struct moot_tls_client *tls)
 {
-    *pool = (struct moot_pool){.transport = transport, .dns = dns, .tls = tls};
+    *pool = (struct moot_pool){
+        .transport = transport,
+        .dns = dns,
+        .tls = tls,
+        .read_bytes_max = MOOT_LIMIT_READ_CHUNK_BYTES,
+        .idle_max = MOOT_LIMIT_POOL_IDLE_PER_ORIGIN,
+    };
     pool->sweep.on_fire = on_sweep;
     moot__list_init(&pool->origins);
     pool->scratch = moot__alloc(transport->allocator, MOOT_LIMIT_READ_CHUNK_BYTES);

@@ -25,6 +25,7 @@ struct lookup {
     struct moot_list node; /* in host->lookups, then in host->lookups_done */
     struct moot_resolve *resolve;
     int status;
+    bool is_empty, is_dead; /* it has no address; or dead ones, before the real or alone */
 };
 
 /* ---- work ---- */
@@ -90,32 +91,58 @@ static void lookup_free(struct lookup *lookup)
     moot__free(sim->allocator, lookup);
 }
 
-static void fill_answer(const struct lookup *lookup)
+static void fill_addresses(const struct lookup *lookup)
 {
     const struct moot_sim *sim = lookup->host->sim;
+    struct moot_resolve *resolve = lookup->resolve;
+    struct moot_address literal;
+    if (moot__sim_parse_address(resolve->host, &literal)) {
+        resolve->addresses[resolve->count++] = literal;
+        return;
+    }
+    for (unsigned i = 0; i < sim->name_count && !lookup->is_empty; i++) {
+        if (strcmp(sim->names[i].name, resolve->host) != 0)
+            continue;
+        resolve->count = sim->names[i].count;
+        memcpy(resolve->addresses, sim->names[i].addresses, sizeof resolve->addresses);
+    }
+}
+
+/* Nobody listens there. */
+static void add_dead_addresses(struct moot_sim *sim, struct moot_resolve *resolve)
+{
+    static const struct moot_address dead = {.bytes = {127, 66, 6, 1}};
+    unsigned count = (unsigned)moot__sim_between(sim, 1, 3);
+    if (resolve->count + count > MOOT_LIMIT_DNS_ADDRESSES || moot__sim_chance(sim, 300000))
+        resolve->count = 0;
+    memmove(resolve->addresses + count, resolve->addresses,
+            resolve->count * sizeof resolve->addresses[0]);
+    for (unsigned i = 0; i < count; i++) {
+        resolve->addresses[i] = dead;
+        resolve->addresses[i].bytes[3] = (uint8_t)(1 + i);
+    }
+    resolve->count += count;
+}
+
+static void fill_answer(const struct lookup *lookup)
+{
     struct moot_resolve *resolve = lookup->resolve;
     resolve->status = lookup->status;
     resolve->count = 0;
     resolve->detail[0] = '\0';
-    struct moot_address literal;
-    if (resolve->status == MOOT_OK && moot__sim_parse_address(resolve->host, &literal)) {
-        resolve->addresses[resolve->count++] = literal;
-    } else if (resolve->status == MOOT_OK) {
-        for (unsigned i = 0; i < sim->name_count; i++) {
-            if (strcmp(sim->names[i].name, resolve->host) != 0)
-                continue;
-            resolve->count = sim->names[i].count;
-            memcpy(resolve->addresses, sim->names[i].addresses, sizeof resolve->addresses);
-        }
-    }
+    if (resolve->status == MOOT_OK)
+        fill_addresses(lookup);
+    if (resolve->count > 0 && lookup->is_dead)
+        add_dead_addresses(lookup->host->sim, resolve);
     for (unsigned i = 0; i < resolve->count; i++)
         resolve->addresses[i].port = resolve->port;
     if (resolve->count > 0)
         return;
     bool is_unknown = resolve->status == MOOT_OK;
     resolve->status = MOOT_EDNS;
-    const char *why =
-        is_unknown ? "Name or service not known" : "Temporary failure in name resolution";
+    const char *why = lookup->is_empty ? "No address associated with hostname"
+                      : is_unknown     ? "Name or service not known"
+                                       : "Temporary failure in name resolution";
     moot__view_copy(moot__view_str(why), resolve->detail, sizeof resolve->detail);
 }
 
@@ -150,6 +177,8 @@ int moot__sim_resolve(struct moot_transport *base, struct moot_resolve *resolve)
     } else if (moot__sim_chance(sim, sim->faults.dns_fail)) {
         lookup->status = MOOT_EDNS;
     }
+    lookup->is_empty = moot__sim_chance(sim, sim->faults.dns_empty);
+    lookup->is_dead = moot__sim_chance(sim, sim->faults.dns_dead);
     moot__timers_start(&sim->events, &lookup->event, sim->now_ns + delay_ns);
     return MOOT_OK;
 }

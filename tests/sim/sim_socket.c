@@ -42,6 +42,8 @@ static ptrdiff_t read_some(struct sim_stream *stream, void *data, size_t cap)
         return failure_code(stream);
     if (pipe->arrived == 0)
         return pipe->has_ended ? 0 : MOOT_EAGAIN;
+    if (moot__sim_chance(sim, sim->faults.early_again))
+        return MOOT_EAGAIN;
     size_t len = cap < pipe->arrived ? cap : pipe->arrived;
     if (moot__sim_chance(sim, sim->faults.short_read))
         len = (size_t)moot__sim_between(sim, 1, len);
@@ -63,13 +65,27 @@ static ptrdiff_t stream_read(struct moot_stream *base, void *data, size_t cap)
     return result;
 }
 
-/* Cut what was written into segments; one of them may be the end of the wire. */
+static void corrupt(struct wire *wire, unsigned char *bytes, size_t len)
+{
+    struct moot_sim *sim = wire->sim;
+    unsigned char *byte = &bytes[moot__sim_between(sim, 0, len - 1)];
+    moot__sim_note(sim, &(struct moot_sim_event){
+                            .kind = MOOT_SIM_CORRUPT, .object = wire->number, .value = *byte});
+    *byte ^= (unsigned char)moot__sim_between(sim, 1, UINT8_MAX);
+    sim->corruptions++;
+}
+
+/* Cut what was written, the last bytes of the pipe, into segments; one of them may be the end of
+ * the wire. */
 static void send_segments(struct wire *wire, unsigned to, size_t len)
 {
     struct moot_sim *sim = wire->sim;
     while (len > 0) {
+        struct moot_buf *bytes = &wire->pipes[to].bytes;
         size_t max = len < sim->options.segment_bytes_max ? len : sim->options.segment_bytes_max;
         size_t part = (size_t)moot__sim_between(sim, 1, max);
+        if (moot__sim_chance(sim, sim->faults.corrupt))
+            corrupt(wire, (unsigned char *)bytes->data + bytes->len - len, part);
         len -= part;
         if (moot__sim_chance(sim, sim->faults.silence))
             moot__sim_fall_silent(wire);
@@ -80,6 +96,10 @@ static void send_segments(struct wire *wire, unsigned to, size_t len)
             moot__sim_send_reset(wire, 1 - to);
             return;
         }
+        if (moot__sim_chance(sim, sim->faults.fin))
+            moot__sim_cut(wire, true);
+        if (moot__sim_chance(sim, sim->faults.forget))
+            moot__sim_cut(wire, false);
     }
 }
 
@@ -88,7 +108,7 @@ static ptrdiff_t write_some(struct sim_stream *stream, const void *data, size_t 
     struct moot_sim *sim = stream->host->sim;
     if (stream->failure)
         return failure_code(stream);
-    if (!stream->is_made || room(stream) == 0)
+    if (!stream->is_made || room(stream) == 0 || moot__sim_chance(sim, sim->faults.early_again))
         return MOOT_EAGAIN;
     if (len > room(stream))
         len = room(stream);
@@ -137,7 +157,7 @@ static void stream_end(struct sim_stream *stream, bool is_reset)
     moot__list_remove(&stream->node);
     stream->host->stream_count--;
     wire->ends[end] = NULL;
-    if (end == 0 && !wire->is_silent)
+    if (end == 0 && !wire->is_silent && !wire->is_cut)
         moot__timers_stop(&wire->sim->events, &wire->give_up);
     bool is_peer_there = stream->is_made && !stream->failure;
     moot__free(stream->host->base.allocator, stream);
@@ -254,7 +274,9 @@ void moot__sim_unlisten(struct moot_transport *base, struct moot_acceptor *accep
 
 /* ---- what is due in a turn, and the end ---- */
 
-/* Still ready, it goes into the list of the next turn before its owner hears of it, and whatever
+/* What is not ready is here for nothing, and is told what it wants to hear.
+ *
+ * Still ready, it goes into the list of the next turn before its owner hears of it, and whatever
  * the owner does, closing included, takes it out again. */
 void moot__sim_run_ready(struct sim_host *host)
 {
@@ -264,6 +286,8 @@ void moot__sim_run_ready(struct sim_host *host)
     while (!host->is_closing && (node = moot__list_pop_front(&round))) {
         struct sim_stream *stream = moot__list_entry(node, struct sim_stream, ready_node);
         unsigned ready = moot__sim_readiness(stream) & stream->wanted;
+        if (ready == 0)
+            ready = stream->wanted;
         assert(ready != 0);
         moot__sim_stream_update(stream);
         moot__sim_note_wire(host, stream->wire, MOOT_SIM_READY, ready);

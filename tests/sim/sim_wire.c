@@ -36,12 +36,16 @@ unsigned moot__sim_readiness(const struct sim_stream *stream)
     return (is_readable ? MOOT_READABLE : 0u) | (room(stream) > 0 ? MOOT_WRITABLE : 0u);
 }
 
-/* Which of several streams comes first in a turn is drawn. */
+/* Which of several streams comes first in a turn is drawn; and whether one is called for nothing.
+ */
 void moot__sim_stream_update(struct sim_stream *stream)
 {
+    struct moot_sim *sim = stream->host->sim;
     bool is_linked = moot__list_is_linked(&stream->ready_node);
     bool is_ready = (moot__sim_readiness(stream) & stream->wanted) != 0;
-    if (is_ready && !is_linked && moot__sim_chance(stream->host->sim, 500000))
+    if (!is_ready && stream->wanted)
+        is_ready = moot__sim_chance(sim, sim->faults.spurious);
+    if (is_ready && !is_linked && moot__sim_chance(sim, 500000))
         moot__list_push_front(&stream->host->ready, &stream->ready_node);
     else if (is_ready && !is_linked)
         moot__list_push_back(&stream->host->ready, &stream->ready_node);
@@ -111,12 +115,10 @@ static void packet_add(struct wire *wire, unsigned to, const struct packet *what
     wire->packets++;
 }
 
-bool moot__sim_send(struct wire *wire, unsigned to, enum packet_kind kind, size_t len)
+static void travel(struct wire *wire, unsigned to, enum packet_kind kind, size_t len)
 {
     struct moot_sim *sim = wire->sim;
     struct pipe *pipe = &wire->pipes[to];
-    if (wire->is_silent)
-        return false;
     uint64_t at_ns =
         sim->now_ns + moot__sim_between(sim, sim->options.delay_ns_min, sim->options.delay_ns_max);
     if (at_ns < pipe->last_ns)
@@ -130,6 +132,18 @@ bool moot__sim_send(struct wire *wire, unsigned to, enum packet_kind kind, size_
     }
     pipe->last_ns = at_ns;
     packet_add(wire, to, &(struct packet){.at_ns = at_ns, .kind = kind, .len = len});
+}
+
+bool moot__sim_send(struct wire *wire, unsigned to, enum packet_kind kind, size_t len)
+{
+    if (wire->is_silent)
+        return false;
+    if (wire->is_cut) {
+        if (kind == DATA || kind == FIN)
+            travel(wire, 1 - to, RST, 0);
+        return false;
+    }
+    travel(wire, to, kind, len);
     return true;
 }
 
@@ -236,7 +250,7 @@ static void arrive(struct wire *wire, unsigned to, enum packet_kind kind, size_t
     case SYN_ACK:
         if (stream) {
             stream->is_made = true;
-            if (!wire->is_silent)
+            if (!wire->is_silent && !wire->is_cut)
                 moot__timers_stop(&wire->sim->events, &wire->give_up);
             moot__sim_stream_update(stream);
         } else if (wire->ends[1]) {
@@ -278,6 +292,20 @@ void moot__sim_fall_silent(struct wire *wire)
         return;
     wire->is_silent = true;
     moot__sim_note(sim, &(struct moot_sim_event){.kind = MOOT_SIM_SILENCE, .object = wire->number});
+    moot__timers_start(&sim->events, &wire->give_up,
+                       sim->now_ns + KEEPALIVE_GIVES_UP_S * MOOT_NS_PER_S);
+}
+
+void moot__sim_cut(struct wire *wire, bool with_fin)
+{
+    struct moot_sim *sim = wire->sim;
+    if (wire->is_silent || wire->is_cut)
+        return;
+    for (unsigned to = 0; to < 2 && with_fin; to++)
+        travel(wire, to, FIN, 0);
+    wire->is_cut = true;
+    moot__sim_note(sim, &(struct moot_sim_event){
+                            .kind = MOOT_SIM_CUT, .object = wire->number, .value = with_fin});
     moot__timers_start(&sim->events, &wire->give_up,
                        sim->now_ns + KEEPALIVE_GIVES_UP_S * MOOT_NS_PER_S);
 }

@@ -45,6 +45,7 @@ struct wire {
     struct moot_timer give_up; /* an event of the world: not made, or silent, for too long */
     size_t packets;
     bool is_silent;
+    bool is_cut; /* somebody between answers with an RST whatever is sent */
 };
 
 struct listener {
@@ -86,6 +87,9 @@ void moot__sim_wire_release(struct wire *wire);
 bool moot__sim_send(struct wire *wire, unsigned to, enum packet_kind kind, size_t len);
 /* From now on nothing arrives at either end; each finds out when its system gives up. */
 void moot__sim_fall_silent(struct wire *wire);
+/* From now on whatever is sent is answered by an RST from between; with or without a FIN to both
+ * ends, whose systems give up when they have nothing to send. */
+void moot__sim_cut(struct wire *wire, bool with_fin);
 
 /* An RST; what is in flight in front of it may be lost. */
 void moot__sim_send_reset(struct wire *wire, unsigned to);

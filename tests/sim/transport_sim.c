@@ -99,7 +99,8 @@ static uint64_t now_ns(struct moot_transport *base)
 static uint64_t wall_ns(struct moot_transport *base)
 {
     struct moot_sim *sim = sim_host_of(base)->sim;
-    return sim->options.wall_ns + sim->now_ns;
+    return sim->options.wall_ns + sim->now_ns +
+           (uint64_t)sim->wall_jump_s * (uint64_t)MOOT_NS_PER_S; /* modulo 2^64: may be back */
 }
 
 static void random_bytes(struct moot_transport *base, void *data, size_t len)
@@ -314,6 +315,17 @@ uint64_t moot__sim_steps(const struct moot_sim *sim)
 uint64_t moot__sim_hash(const struct moot_sim *sim)
 {
     return sim->hash;
+}
+
+void moot__sim_jump_wall(struct moot_sim *sim, int64_t seconds)
+{
+    sim->wall_jump_s += seconds;
+    moot__sim_note(sim, &(struct moot_sim_event){.kind = MOOT_SIM_JUMP, .value = seconds});
+}
+
+uint64_t moot__sim_corruptions(const struct moot_sim *sim)
+{
+    return sim->corruptions;
 }
 
 void moot__sim_set_faults(struct moot_sim *sim, const struct moot_sim_faults *faults)

@@ -15,6 +15,9 @@
  * connections, finished work and lookups, tasks again. It costs a drawn span of time, so that a
  * host that spins is late for the rest of the world.
  *
+ * A stream may be called ready when it is not, and be told MOOT_EAGAIN when it is, as poll(2)
+ * allows; but never so that a byte waits for ever.
+ *
  * What is kept of TCP: bytes in order, cut anywhere; a window that fills; FIN after the bytes; RST
  * with or without them; an RST in answer to what comes for a closed end, and to a close that left
  * bytes unread; connections refused, unanswered, or made and closed before they were accepted. */
@@ -45,6 +48,9 @@ struct moot_sim;
     X(RST, "rst", "0")                                                                             \
     X(STALL, "stall", "ns")                                                                        \
     X(SILENCE, "silence", "0")                                                                     \
+    X(CUT, "cut", "1: with a FIN to both ends")                                                    \
+    X(CORRUPT, "corrupt", "the byte that it was")                                                  \
+    X(JUMP, "jump", "of the wall clock, s")                                                        \
     X(RESOLVED, "resolved", "status")                                                              \
     X(WORK_RUN, "work-run", "0")                                                                   \
     X(WORK_DONE, "work-done", "status")                                                            \
@@ -67,10 +73,18 @@ struct moot_sim_event {
 /* What goes wrong, in parts of a million. */
 struct moot_sim_faults {
     uint32_t dns_fail, dns_hang;    /* of lookups: an error; an error after a long while */
+    uint32_t dns_empty, dns_dead;   /* a name without addresses; dead addresses before the real ones
+                                       or instead of them */
     uint32_t refuse, unanswered;    /* of connections: refused; lost, until the system gives up */
     uint32_t reset, stall, silence; /* of segments: both ends are reset; late by up to stall_ns_max;
                                        nothing from it on arrives, until the systems give up */
+    uint32_t fin,
+        forget;       /* of segments: behind it somebody between closes both ways, or forgets
+                         the connection: who sends next gets an RST, who listens hears nothing */
+    uint32_t corrupt; /* of segments: one byte of it becomes another */
     uint32_t short_read, short_write; /* of calls: fewer bytes than there are, or is room for */
+    uint32_t early_again; /* of reads and writes: MOOT_EAGAIN where they could have gone on */
+    uint32_t spurious;    /* of changes to a stream: it is called ready when it is not */
     uint64_t stall_ns_max;
 };
 
@@ -121,6 +135,12 @@ void moot__sim_set_faults(struct moot_sim *sim, const struct moot_sim_faults *fa
 
 /* Take a step. False: there is nothing left that could ever happen. */
 bool moot__sim_step(struct moot_sim *sim);
+
+/* The wall clocks of all hosts are set, forward or back; monotonic time knows nothing of it. */
+void moot__sim_jump_wall(struct moot_sim *sim, int64_t seconds);
+
+/* Bytes that were made others so far. */
+uint64_t moot__sim_corruptions(const struct moot_sim *sim);
 
 uint64_t moot__sim_now_ns(const struct moot_sim *sim);
 uint64_t moot__sim_steps(const struct moot_sim *sim);

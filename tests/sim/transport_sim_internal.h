@@ -32,6 +32,8 @@ struct moot_sim {
     uint16_t next_port;
     struct sim_name names[SIM_NAMES_MAX];
     unsigned name_count;
+    int64_t wall_jump_s;
+    uint64_t corruptions;
     uint64_t steps, hash;
 };
 

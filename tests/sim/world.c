@@ -61,12 +61,14 @@ static void on_done(struct moot_conversation *conversation, const struct moot_ou
     talk->done++;
     talk->is_over = true;
     talk->conversation = NULL;
-    talk->done_ns = moot__sim_now_ns(world->sim);
+    talk->done_ns = world->over_ns = moot__sim_now_ns(world->sim);
     world->over++;
+    world->stats[talk->engine].size = sizeof world->stats[0];
+    moot_engine_stats(world->engines[talk->engine], &world->stats[talk->engine]);
     if (world->is_verbose)
-        printf("%10.6f talk %u done: %s: %s\n", seconds(world), talk->number,
+        printf("%10.6f talk %u done: %s: %s: %.*s\n", seconds(world), talk->number,
                outcome->error.code ? moot_error_name(outcome->error.code) : "OK",
-               outcome->error.message);
+               outcome->error.message, (int)outcome->text.len, outcome->text.ptr);
     world_check_outcome(talk, outcome);
 }
 
@@ -180,7 +182,17 @@ static void on_heal_timer(struct moot_timer *timer)
     moot__sim_set_faults(world->sim, &none);
     for (size_t i = 0; i < WORLD_RULES; i++)
         world->plan.rules[i].rate = 0;
+    world->memory.fail_at = 0;
     world->is_healed = true;
+}
+
+static void on_jump_timer(struct moot_timer *timer)
+{
+    struct world *world = moot__container_of(timer, struct world, jump_timer);
+    const struct world_plan *plan = &world->plan;
+    moot__sim_jump_wall(world->sim, plan->jumps[world->jumps_made++].seconds);
+    if (world->jumps_made < plan->jump_count)
+        moot__timer_start(world->provider_host, timer, plan->jumps[world->jumps_made].at_ns);
 }
 
 /* ---- making ---- */
@@ -227,14 +239,16 @@ static bool make_hosts(struct world *world)
         .transport = world->provider_host,
         .address = {.bytes = {127, 0, 0, 1}},
         .emulator = &plan->emulator,
+        .connections_max = plan->connections_max,
     };
     if (!rc)
         rc = moot__emulator_server_open(&server, &world->server);
     if (!rc)
-        rc = moot__ring_init(&world->ring, NULL, &(struct moot_ring_options){.bytes = 256 << 10});
+        rc = moot__ring_init(&world->ring, NULL,
+                             &(struct moot_ring_options){.bytes = plan->ring_bytes});
     if (plan->fail_at)
         world->memory.fail_at = moot__failing_alloc_calls(&world->memory) + plan->fail_at;
-    world->memory.stay_failed = plan->fail_at % 3 == 1; /* once, or from there on */
+    world->memory.stay_failed = plan->stays_failed;
     return rc == MOOT_OK;
 }
 
@@ -250,9 +264,15 @@ static int make_engine(struct world *world, unsigned index, struct moot_error_in
         .log_context = world,
     };
     int rc = moot__engine_new_on(world->hosts[index], &options, &world->engines[index], info);
-    if (!rc && index == 0)
-        world->engines[index]->ring = &world->ring; /* read here, without a thread and a file */
-    return rc;
+    if (rc)
+        return rc;
+    struct moot_engine *engine = world->engines[index];
+    engine->pool.read_bytes_max = world->plan.read_bytes_max;
+    engine->pool.idle_max = world->plan.idle_max;
+    engine->dns.answer_ttl_ns = world->plan.dns_ttl_ns;
+    if (index == 0)
+        engine->ring = &world->ring; /* read here, without a thread and a file */
+    return MOOT_OK;
 }
 
 /* False: memory failed as it was told to, and there is nothing to live. */
@@ -288,6 +308,9 @@ static void start_users(struct world *world)
     world->close_timer.on_fire = on_close_timer;
     if (plan->close_ns != MOOT_NEVER_NS)
         moot__timer_start(host, &world->close_timer, plan->close_ns);
+    world->jump_timer.on_fire = on_jump_timer;
+    if (plan->jump_count)
+        moot__timer_start(host, &world->jump_timer, plan->jumps[0].at_ns);
     for (unsigned i = 0; i < plan->talks; i++) {
         struct world_talk *talk = &world->talks[i];
         talk->timer.on_fire = on_talk_timer;
@@ -320,7 +343,10 @@ static bool is_all_over(const struct world *world)
 
 static bool are_engines_closed(const struct world *world)
 {
-    return world->engine_is_closed[0] && (world->plan.engines < 2 || world->engine_is_closed[1]);
+    for (unsigned i = 0; i < world->plan.engines; i++)
+        if (!world->engine_is_closed[i])
+            return false;
+    return true;
 }
 
 static void on_host_closed(void *data)
@@ -351,11 +377,14 @@ static void take_apart(struct world *world)
     }
     moot_budget_unref(world->budget);
     moot_plan_unref(world->config);
+    world->corruptions = moot__sim_corruptions(world->sim);
+    world_check_ledger(world);
     moot__emulator_server_close(world->server);
     world->server = NULL;
     moot__sim_host_close(world->provider_host, on_host_closed, world);
     live_until(world, are_hosts_closed, "closed");
     world_check_end(world);
+    world_check_books(world);
     world->hash = moot__sim_hash(world->sim);
     world->steps = moot__sim_steps(world->sim);
     world->virtual_ns = moot__sim_now_ns(world->sim);

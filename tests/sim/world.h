@@ -4,7 +4,8 @@
 /* A simulated world: engines and an emulated provider on hosts of one moot_sim, the whole drawn
  * from a seed, with what a user may rely on checked after every step and at the end.
  *
- * world_draw.c decides what the seed means, world.c lives it, world_check.c judges it. */
+ * world_draw.c decides what the seed means, world.c lives it, world_check.c judges what was said,
+ * world_books.c what was billed. */
 #include <moot.h>
 
 #include "bench/emulator/server.h"
@@ -14,10 +15,12 @@
 #include "transport_sim.h"
 
 enum {
-    WORLD_ENGINES = 2,
+    WORLD_ENGINES = 4,
     WORLD_ROLES = 3,
     WORLD_TALKS = 60,
+    WORLD_TALKS_ALL = WORLD_TALKS + WORLD_ENGINES, /* with a last one for each engine */
     WORLD_RULES = 6,
+    WORLD_JUMPS = 3,
     WORLD_RECEIPTS = 64, /* kept of one turn */
     WORLD_TEXT_BYTES = 2048,
     WORLD_ARRIVALS = 4096,
@@ -25,6 +28,9 @@ enum {
 
 /* The key that must not be seen anywhere but in a request's header. */
 #define WORLD_CANARY "~canary-5b1f-never-to-be-seen"
+
+/* After faults stopped: hints, pauses and connections that they spoilt are over. */
+#define WORLD_SETTLE_NS (UINT64_C(200) * MOOT_NS_PER_S)
 
 /* What the seed means. */
 struct world_plan {
@@ -36,13 +42,28 @@ struct world_plan {
     uint64_t provider_concurrency; /* 0: auto */
     uint64_t max_tokens;
     bool retry_unknown_fails;
-    size_t fail_at;         /* the allocation of the engines that fails; 0: none */
+    size_t fail_at;    /* the allocation of the engines that fails; 0: none */
+    bool stays_failed; /* and all after it, until faults stop */
+    /* Small limits inside our own code. */
+    size_t read_bytes_max, idle_max, ring_bytes;
+    uint64_t dns_ttl_ns;
+    unsigned connections_max; /* of the provider; more are reset */
+    struct {
+        uint64_t at_ns;
+        int64_t seconds;
+    } jumps[WORLD_JUMPS]; /* of the engines' wall clock, in order of time */
+    unsigned jump_count;
     uint64_t begin_span_ns; /* conversations begin within it */
     uint64_t heal_ns;       /* when faults stop */
     uint64_t close_ns;      /* when the engines close; MOOT_NEVER_NS: once all is done */
     struct moot_sim_options sim;
     struct moot_emulator_options emulator;
     struct moot_emulator_rule rules[WORLD_RULES];
+};
+
+/* What the provider billed, by its receipts. */
+struct world_books {
+    uint64_t billed, tokens_in, tokens_out;
 };
 
 struct world_receipt {
@@ -53,6 +74,7 @@ struct world_receipt {
 /* One role's turn of one conversation, as the provider and as the engine saw it. */
 struct world_turn {
     unsigned billed; /* receipts; the first are kept */
+    struct world_books books;
     struct world_receipt receipts[WORLD_RECEIPTS];
     bool is_answered;
     uint64_t text_hash;
@@ -68,6 +90,7 @@ struct world_talk {
     struct world *world;
     unsigned number, engine;
     char question[512];
+    bool is_last; /* begins when faults are long over, and must be answered */
     bool is_streamed, wants_tokens;
     uint64_t work_limit_ns;
     uint64_t begin_ns, cancel_ns, pause_ns, resume_ns; /* MOOT_NEVER_NS: not */
@@ -102,12 +125,17 @@ struct world {
     unsigned hosts_closed, hosts_open;
     struct moot_ring ring;
     struct moot_timer heal_timer;
-    struct moot_timer close_timer;
-    struct world_talk talks[WORLD_TALKS];
-    unsigned over;                     /* of the talks: done, or refused at begin */
+    struct moot_timer close_timer, jump_timer;
+    unsigned jumps_made;
+    struct world_talk talks[WORLD_TALKS_ALL];
+    struct world_books books;
+    struct moot_engine_stats stats[WORLD_ENGINES]; /* as of its last on_done */
+    unsigned over;                                 /* of the talks: done, or refused at begin */
     uint64_t arrivals[WORLD_ARRIVALS]; /* when requests reached the provider; the latest */
     uint64_t arrival_count;
+    uint64_t corruptions, doubled; /* answers; what they were taken for is anybody's guess */
     uint64_t hash, steps, virtual_ns;
+    uint64_t over_ns; /* when the last talk was over */
     bool has_failed;
     char failure[512];
 };
@@ -133,7 +161,16 @@ void world_check_step(struct world *world);
 void world_check_said(struct world *world, const char *where, struct moot_view text);
 void world_check_outcome(struct world_talk *talk, const struct moot_outcome *outcome);
 void world_check_end(struct world *world);
-void world_take_receipt(void *context, const struct moot_emulator_receipt *receipt);
 uint64_t world_hash(struct moot_view text);
+
+/* Whether an answer may be taken for another's, so that only what holds of any answer is asked. */
+bool world_is_muddled(const struct world *world);
+struct moot_view world_find(struct moot_view text, const char *part);
+
+/* world_books.c: the provider's receipts as they come; its own ledger, while it lives; at the end.
+ */
+void world_take_receipt(void *context, const struct moot_emulator_receipt *receipt);
+void world_check_ledger(struct world *world);
+void world_check_books(struct world *world);
 
 #endif

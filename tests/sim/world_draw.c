@@ -36,18 +36,62 @@ static void draw_network(struct world *world)
     sim->window_bytes = one_in(world, 4) ? 512 : 64 << 10;
     sim->delay_ns_max = delays[below(world, 3)];
     sim->dns_ns_max = one_in(world, 4) ? 3 * S : 20 * MS;
+    bool is_fine = sim->segment_bytes_max < 100; /* many segments: each may fail less often */
     sim->faults = (struct moot_sim_faults){
         .dns_fail = rate(world, 6, 300000),
         .dns_hang = rate(world, 8, 300000),
+        .dns_empty = rate(world, 8, 300000),
+        .dns_dead = rate(world, 5, 600000),
         .refuse = rate(world, 4, 300000),
         .unanswered = rate(world, 6, 200000),
-        .reset = rate(world, 4, sim->segment_bytes_max < 100 ? 500 : 30000),
-        .stall = rate(world, 5, sim->segment_bytes_max < 100 ? 500 : 30000),
-        .silence = rate(world, 6, sim->segment_bytes_max < 100 ? 300 : 20000),
+        .reset = rate(world, 4, is_fine ? 500 : 30000),
+        .stall = rate(world, 5, is_fine ? 500 : 30000),
+        .silence = rate(world, 6, is_fine ? 300 : 20000),
+        .fin = rate(world, 6, is_fine ? 500 : 30000),
+        .forget = rate(world, 6, is_fine ? 300 : 20000),
+        .corrupt = rate(world, 8, is_fine ? 500 : 30000),
         .short_read = rate(world, 3, 500000),
         .short_write = rate(world, 3, 500000),
+        .early_again = rate(world, 4, 700000),
+        .spurious = rate(world, 4, 300000),
         .stall_ns_max = 1 + below(world, 20 * S),
     };
+}
+
+/* Wall clocks that are set, by minutes or a day, forward or back. */
+static void draw_jumps(struct world *world)
+{
+    struct world_plan *plan = &world->plan;
+    uint64_t at_ns = 1 * S;
+    plan->jump_count = one_in(world, 4) ? 1 + (unsigned)below(world, WORLD_JUMPS) : 0;
+    for (unsigned i = 0; i < plan->jump_count; i++) {
+        at_ns += below(world, 20 * S);
+        plan->jumps[i].at_ns = at_ns;
+        plan->jumps[i].seconds = (int64_t)(1 + below(world, one_in(world, 2) ? 86400 : 90));
+        if (one_in(world, 2))
+            plan->jumps[i].seconds = -plan->jumps[i].seconds;
+    }
+}
+
+/* Limits of our own code that are far away in most runs; here each is often met. */
+static void draw_limits(struct world *world)
+{
+    struct world_plan *plan = &world->plan;
+    static const size_t reads[] = {1, 7, 64, 1000};
+    plan->read_bytes_max =
+        one_in(world, 4) ? reads[below(world, 4)] : (size_t)MOOT_LIMIT_READ_CHUNK_BYTES;
+    plan->idle_max = one_in(world, 4) ? (size_t)below(world, 3) : MOOT_LIMIT_POOL_IDLE_PER_ORIGIN;
+    plan->ring_bytes = one_in(world, 4) ? (size_t)512 << below(world, 6) : 256 << 10;
+    plan->dns_ttl_ns = one_in(world, 3) ? below(world, 2 * S) : 60 * S;
+    plan->connections_max = one_in(world, 6) ? 1 + (unsigned)below(world, 6) : 0;
+}
+
+static void draw_memory(struct world *world)
+{
+    struct world_plan *plan = &world->plan;
+    static const uint64_t reach[] = {200, 4000, 30000};
+    plan->fail_at = one_in(world, 8) ? 1 + below(world, reach[below(world, 3)]) : 0;
+    plan->stays_failed = plan->fail_at && one_in(world, 3);
 }
 
 static void draw_rules(struct world *world)
@@ -128,10 +172,22 @@ static void draw_talk(struct world *world, unsigned number)
     }
 }
 
+/* It asks like the others, but nobody interferes. */
+static void draw_last_talk(struct world *world, unsigned number, unsigned engine)
+{
+    struct world_talk *talk = &world->talks[number];
+    draw_talk(world, number);
+    talk->is_last = true;
+    talk->engine = engine;
+    talk->work_limit_ns = 0;
+    talk->begin_ns = world->plan.heal_ns + WORLD_SETTLE_NS;
+    talk->cancel_ns = talk->pause_ns = talk->resume_ns = MOOT_NEVER_NS;
+}
+
 void world_draw(struct world *world)
 {
     struct world_plan *plan = &world->plan;
-    plan->engines = one_in(world, 3) ? 2 : 1;
+    plan->engines = one_in(world, 3) ? 2 + (unsigned)below(world, WORLD_ENGINES - 1) : 1;
     plan->is_shared = one_in(world, 2);
     plan->talks = 5 + (unsigned)below(world, WORLD_TALKS - 5 + 1);
     plan->roles = 1 + (unsigned)below(world, WORLD_ROLES);
@@ -141,14 +197,19 @@ void world_draw(struct world *world)
     plan->provider_concurrency = one_in(world, 2) ? 1 + below(world, 16) : 0;
     plan->max_tokens = one_in(world, 3) ? 1 + below(world, 20) : 500;
     plan->retry_unknown_fails = one_in(world, 4);
-    plan->fail_at = one_in(world, 8) ? 1 + below(world, 4000) : 0;
+    draw_memory(world);
+    draw_limits(world);
     plan->begin_span_ns = one_in(world, 3) ? 0 : below(world, 20 * S);
     plan->heal_ns = 5 * S + below(world, 60 * S);
     plan->close_ns = one_in(world, 6) ? 1 * S + below(world, 30 * S) : MOOT_NEVER_NS;
     draw_network(world);
+    draw_jumps(world);
     draw_provider(world);
     for (unsigned i = 0; i < plan->talks; i++)
         draw_talk(world, i);
+    for (unsigned i = 0; i < plan->engines; i++)
+        draw_last_talk(world, plan->talks + i, i);
+    plan->talks += plan->engines;
 }
 
 int world_write_config(const struct world *world, uint16_t port, char *text, size_t size)
@@ -187,13 +248,19 @@ void world_describe(const struct world *world)
            (unsigned long long)world->seed, plan->engines, plan->talks, plan->roles,
            plan->concurrency, (unsigned)plan->provider_concurrency, (unsigned)plan->rpm,
            (unsigned)plan->emulator.quota.rpm);
-    printf("  heals at %.3f s, closes at %.3f s, allocation %zu fails, unknown %s\n",
+    printf("  heals at %.3f s, closes at %.3f s, allocation %zu%s fails, unknown %s\n",
            (double)plan->heal_ns / 1e9,
            plan->close_ns == MOOT_NEVER_NS ? -1.0 : (double)plan->close_ns / 1e9, plan->fail_at,
+           plan->stays_failed ? " and all after it" : "",
            plan->retry_unknown_fails ? "fails" : "is retried");
-    printf("  network, ppm: dns %u/%u refuse %u unanswered %u reset %u stall %u silence %u\n",
-           net->dns_fail, net->dns_hang, net->refuse, net->unanswered, net->reset, net->stall,
-           net->silence);
+    printf("  network, ppm: dns %u/%u/%u/%u refuse %u unanswered %u reset %u stall %u silence %u"
+           " fin %u forget %u corrupt %u short %u/%u again %u spurious %u\n",
+           net->dns_fail, net->dns_hang, net->dns_empty, net->dns_dead, net->refuse,
+           net->unanswered, net->reset, net->stall, net->silence, net->fin, net->forget,
+           net->corrupt, net->short_read, net->short_write, net->early_again, net->spurious);
+    printf("  segments %zu, window %zu, reads %zu, idle %zu, ring %zu, connections %u\n",
+           plan->sim.segment_bytes_max, plan->sim.window_bytes, plan->read_bytes_max,
+           plan->idle_max, plan->ring_bytes, plan->connections_max);
     for (size_t i = 0; i < plan->emulator.rule_count; i++)
         printf("  provider: %s at %.2f\n", moot_emulator_fault_info(plan->rules[i].fault)->name,
                plan->rules[i].rate);
