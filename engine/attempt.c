@@ -58,6 +58,16 @@ static int choose_mode(struct moot_attempt *attempt, const struct moot_http1_hea
     return MOOT_OK;
 }
 
+/* The dates in a head are the provider's, and so should be the time that they are compared with:
+ * clocks differ, and ours may be set at any moment. */
+static int64_t wall_s_of(const struct moot_attempt *attempt, const struct moot_http1_head *head)
+{
+    int64_t told_s;
+    if (moot__retry_parse_date(moot__http1_header(head, "date"), &told_s))
+        return told_s;
+    return (int64_t)(moot__wall_ns(attempt->call.transport) / MOOT_NS_PER_S);
+}
+
 static int on_head(struct moot_call *call, const struct moot_http1_head *head)
 {
     struct moot_attempt *attempt = attempt_of(call);
@@ -65,9 +75,10 @@ static int on_head(struct moot_call *call, const struct moot_http1_head *head)
     keep(head, "retry-after-ms", attempt->retry_after_ms);
     keep(head, "x-ms-retry-after-ms", attempt->x_ms_retry_after_ms);
     keep(head, "x-should-retry", attempt->x_should_retry);
-    int64_t wall_s = (int64_t)(moot__wall_ns(call->transport) / MOOT_NS_PER_S);
+    attempt->wall_s = wall_s_of(attempt, head);
     for (size_t i = 0; i < head->header_count; i++)
-        moot__rate_header(&attempt->rates, head->headers[i].name, head->headers[i].value, wall_s);
+        moot__rate_header(&attempt->rates, head->headers[i].name, head->headers[i].value,
+                          attempt->wall_s);
     return choose_mode(attempt, head);
 }
 
@@ -247,6 +258,7 @@ static void prepare(struct moot_attempt *attempt, const struct moot_attempt_requ
     attempt->dialect = request->dialect;
     attempt->secret = request->secret ? moot__secret_ref(request->secret) : NULL;
     attempt->mode = MOOT_ATTEMPT_NO_HEAD;
+    attempt->wall_s = 0;
     attempt->asked_for_stream = request->stream;
     attempt->is_understood = false;
     attempt->call.on_head = on_head;

@@ -43,6 +43,8 @@ struct moot_attempt {
     uint64_t first_token_ns; /* when the first text came, or 0 */
     char retry_after[MOOT_HINT_BYTES], retry_after_ms[MOOT_HINT_BYTES];
     char x_ms_retry_after_ms[MOOT_HINT_BYTES], x_should_retry[MOOT_HINT_BYTES];
+    int64_t
+        wall_s; /* when the head came, by the clock that wrote its dates if it told: Unix time */
     struct moot_rates rates; /* what the answer's head told of quotas */
 
     /* Its own; `call` may be read for times and status. */

@@ -341,7 +341,7 @@ static void decide(struct moot_conversation *c, struct moot_retry_verdict *verdi
         .headers = moot__attempt_hints(&c->attempt),
         .now_ns = moot__conversation_now(c),
         .deadline_ns = MOOT_NEVER_NS,
-        .wall_s = (int64_t)(moot__wall_ns(c->engine->transport) / MOOT_NS_PER_S),
+        .wall_s = c->attempt.wall_s,
     };
     if (!c->is_throttled)
         facts.deadline_ns = moot__ns_add(moot__conversation_now(c), work_left_ns(c));

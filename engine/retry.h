@@ -33,9 +33,9 @@ enum moot_hint {
     MOOT_HINT_PRESENT, /* *wait_ns is set; 0 for a date in the past */
 };
 
-/* What the provider asks to wait. The most precise header wins. `wall_s` is Unix time, for dates.
- * Negative numbers and dates in the past are 0; numbers without bound are MOOT_NEVER_NS. Follows
- * RFC 9110, 10.2.3, and 5.6.7 (IMF-fixdate only). */
+/* What the provider asks to wait. The most precise header wins. `wall_s` is Unix time, for dates,
+ * best by the clock that wrote them. Negative numbers and dates in the past are 0; numbers without
+ * bound are MOOT_NEVER_NS. Follows RFC 9110, 10.2.3, and 5.6.7 (IMF-fixdate only). */
 enum moot_hint moot__retry_hint(const struct moot_retry_headers *headers, int64_t wall_s,
                                 uint64_t *wait_ns);
 

@@ -115,6 +115,7 @@ static void put_hint(struct moot_emulator_connection *c, const struct moot_emula
         put_float(c, "retry-after", head->hint_ns);
         break;
     case MOOT_EMULATOR_HINT_DATE:
+        put_date(c, "date", wall_ns / MOOT_NS_PER_S);
         put_date(c, "retry-after", round_up(moot__ns_add(wall_ns, head->hint_ns), MOOT_NS_PER_S));
         break;
     case MOOT_EMULATOR_HINT_NEGATIVE:

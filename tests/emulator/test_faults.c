@@ -61,7 +61,8 @@ static void throttling_hints_take_every_form(void **state)
     } rows[] = {
         {MOOT_EMULATOR_HINT_SECONDS, "\r\nretry-after: 2\r\n"},
         {MOOT_EMULATOR_HINT_FLOAT, "\r\nretry-after: 1.500\r\n"},
-        {MOOT_EMULATOR_HINT_DATE, "\r\nretry-after: Wed, 21 Oct 2026 07:28:02 GMT\r\n"},
+        {MOOT_EMULATOR_HINT_DATE, "\r\ndate: Wed, 21 Oct 2026 07:28:00 GMT"
+                                  "\r\nretry-after: Wed, 21 Oct 2026 07:28:02 GMT\r\n"},
         {MOOT_EMULATOR_HINT_MS, "\r\nretry-after-ms: 1500\r\n"},
         {MOOT_EMULATOR_HINT_NEGATIVE, "\r\nretry-after: -1\r\n"},
         {MOOT_EMULATOR_HINT_NAN, "\r\nretry-after: nan\r\n"},
