@@ -304,6 +304,7 @@ static bool on_answered(struct moot_conversation *c)
     c->engine->stats.input_tokens += reply->usage.input_tokens;
     c->engine->stats.output_tokens += reply->usage.output_tokens;
     moot__conversation_end_turn(c);
+    c->attempt_done = false; /* nothing of it is left to be lost */
     conv_move(c, PICK);
     struct moot_event event = {.type = MOOT_EVENT_AGENT_FINISHED, .reply = reply};
     if (c->on_event && c->events & (1u << event.type)) {
@@ -455,6 +456,9 @@ static bool do_closing(struct moot_conversation *c)
 {
     if (c->attempt_under_way)
         return false;
+    /* An answer that could not be kept, or was never shown, was billed all the same. */
+    if (c->attempt_done && c->attempt.error.code == MOOT_OK)
+        c->possible_duplicate = true;
     if (c->upstream && c->waiter.grant.is_held) {
         /* A call that was given up may have been billed. */
         if (c->attempt.reach == MOOT_REACH_SENT)

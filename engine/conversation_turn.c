@@ -84,25 +84,26 @@ static int keep_view(struct moot_conversation *c, struct moot_view text, struct 
     return moot__arena_copy(&c->arena, text, out) ? MOOT_OK : MOOT_ENOMEM;
 }
 
+/* All or nothing: a reply is in the transcript, and so counts, once everything of it is kept. */
 int moot__conversation_keep_reply(struct moot_conversation *c)
 {
     struct moot_agent_reply *kept = &c->replies[moot__conversation_at(c)];
     const struct moot_tokens *used = &c->reply.usage;
-    int rc = moot__transcript_add(&c->transcript, moot__buf_view(&c->reply.text));
-    if (rc)
-        return rc;
     *kept = (struct moot_agent_reply){
         .role = c->agent->role,
         .endpoint = c->agent->endpoint,
-        .text = c->transcript.replies[c->transcript.reply_count - 1],
         .attempts = c->attempts,
         .possible_duplicate = c->possible_duplicate,
         .usage = {used->prompt, used->completion, used->total, used->reasoning, used->cached,
                   used->known != 0},
     };
-    rc = keep_view(c, c->reply.model, &kept->model);
+    int rc = keep_view(c, c->reply.model, &kept->model);
     if (!rc)
         rc = keep_view(c, moot__view_str(c->reply.finish_raw), &kept->finish_reason);
+    if (!rc)
+        rc = moot__transcript_add(&c->transcript, moot__buf_view(&c->reply.text));
+    if (!rc)
+        kept->text = c->transcript.replies[c->transcript.reply_count - 1];
     return rc;
 }
 
