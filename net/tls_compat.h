@@ -84,6 +84,25 @@ static inline bool moot__compat_is_1_3(const mbedtls_ssl_context *ssl)
 }
 
 /* TLS 1.3 tickets come after the handshake; 3.6.1 and later tell of them only when asked to. */
+/* What a peer may sign with, in the order of our preference. The library's own order has RSA-PSS
+ * first, which its 1.3 needs, but which 3.6.6 refuses of a server that then chooses 1.2 and takes
+ * our first; so PKCS #1 stands before it. */
+static inline void moot__compat_signatures(mbedtls_ssl_config *config)
+{
+#if MOOT_TLS_HAS_1_3
+    static const uint16_t signatures[] = {
+        MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+        MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+        MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+        MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+        MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,    MBEDTLS_TLS1_3_SIG_NONE,
+    };
+    mbedtls_ssl_conf_sig_algs(config, signatures);
+#else
+    (void)config;
+#endif
+}
+
 static inline void moot__compat_signal_tickets(mbedtls_ssl_config *config)
 {
 #ifdef MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED

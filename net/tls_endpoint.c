@@ -94,6 +94,7 @@ static int endpoint_init(struct moot_tls_endpoint *endpoint, struct moot_transpo
     moot__compat_versions(config, version_max != MOOT_TLS_1_2);
     moot__compat_groups(config);
     mbedtls_ssl_conf_ciphersuites(config, suites);
+    moot__compat_signatures(config);
     mbedtls_ssl_conf_cert_profile(config, &mbedtls_x509_crt_profile_next);
     mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     return MOOT_OK;

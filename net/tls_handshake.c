@@ -234,14 +234,22 @@ static bool looks_like_text(const struct moot_tls_stream *tls)
            memcmp(tls->header, "GET ", 4) == 0 || memcmp(tls->header, "POST", 4) == 0;
 }
 
+/* What the library holds against the server's certificate; what it is for is judged after our
+ * callback, and then the handshake fails without saying so. 0: nothing, or it was not looked at. */
+static uint32_t held_against(const struct handshake *hs)
+{
+    uint32_t flags = hs->verify.called ? mbedtls_ssl_get_verify_result(&hs->tls->ssl) : 0;
+    return flags == UINT32_MAX ? 0 : flags;
+}
+
 static void fail_by_code(struct handshake *hs)
 {
     const struct moot_tls_stream *tls = hs->tls;
+    uint32_t flags = held_against(hs);
     char text[256];
     if (hs->verify.refusal[0]) {
         fail(hs, MOOT_ECERT, hs->verify.refusal);
-    } else if (hs->rc == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
-        uint32_t flags = mbedtls_ssl_get_verify_result(&tls->ssl);
+    } else if (hs->rc == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || flags) {
         snprintf(text, sizeof(text), "the server's certificate %s", moot__tls_verify_text(flags));
         fail(hs, MOOT_ECERT, text);
     } else if (moot__compat_is_no_memory(hs->rc)) {
