@@ -390,11 +390,11 @@ void moot__pool_give_back(struct moot_connection *connection)
     moot__list_push_front(&origin->idle, &connection->node);
     origin->idle_count++;
     moot__stream_want(connection->stream, MOOT_READABLE);
-    if (origin->idle_count > pool->idle_max)
-        drop_idle(moot__list_entry(origin->idle.prev, struct moot_connection, node));
     if (!moot__timer_is_started(&pool->sweep))
         moot__timer_start(pool->transport, &pool->sweep,
                           moot__ns_add(connection->idle_since_ns, IDLE_NS_MAX));
+    if (origin->idle_count > pool->idle_max) /* the oldest; with a maximum of 0 this one */
+        drop_idle(moot__list_entry(origin->idle.prev, struct moot_connection, node));
 }
 
 /* ---- The pool ---- */

@@ -7,9 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { SIM_EXTRA_MAX = 4096 };
+
 /* `extra`, then first..last. */
 struct sim_seeds {
-    const uint64_t *extra;
+    uint64_t extra[SIM_EXTRA_MAX];
     size_t extra_count;
     uint64_t first, last; /* last < first: none */
 };

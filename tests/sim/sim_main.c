@@ -18,7 +18,7 @@
 
 #include "sim_jobs.h"
 
-enum { REGRESSIONS_MAX = 4096, JOBS_MAX = 64 };
+enum { JOBS_MAX = 64 };
 
 static bool read_regressions(const char *path, struct sim_seeds *seeds)
 {
@@ -28,14 +28,10 @@ static bool read_regressions(const char *path, struct sim_seeds *seeds)
         fprintf(stderr, "moot-sim: cannot open %s: %s\n", path, strerror(errno));
         return false;
     }
-    uint64_t *numbers = calloc(REGRESSIONS_MAX, sizeof *numbers);
-    if (!numbers)
-        abort();
-    while (fgets(line, sizeof line, file) && seeds->extra_count < REGRESSIONS_MAX)
+    while (fgets(line, sizeof line, file) && seeds->extra_count < SIM_EXTRA_MAX)
         if (line[0] >= '0' && line[0] <= '9')
-            numbers[seeds->extra_count++] = strtoull(line, NULL, 10);
+            seeds->extra[seeds->extra_count++] = strtoull(line, NULL, 10);
     fclose(file);
-    seeds->extra = numbers;
     return true;
 }
 
