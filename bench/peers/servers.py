@@ -22,10 +22,11 @@ def pinned(which):
 class Mock:
     """The emulator, for as long as the block lasts."""
 
-    def __init__(self, moot, options, folder, before=()):
-        answers = os.path.join(folder, "answers")
-        with open(answers, "w", encoding="utf-8") as file:
-            file.write(f"\t{ANSWER}\n")
+    def __init__(self, moot, options, folder, before=(), answers=None):
+        if not answers:
+            answers = os.path.join(folder, "answers")
+            with open(answers, "w", encoding="utf-8") as file:
+                file.write(f"\t{ANSWER}\n")
         self.ca = os.path.join(folder, "ca.pem") if "--tls" in options else None
         extra = ["--ca-out", self.ca] if self.ca else []
         self.command = [*before, moot, "mock", "--answers", answers, *options, *extra]
