@@ -320,6 +320,10 @@ static void on_turn(struct moot_tls_turn *turn)
     }
     if (hs->is_client && !hs->begun)
         hs->offered = moot__tls_seat_session(&hs->seat);
+    if (moot__tls_stream_make_room(hs->tls) != MOOT_OK) {
+        fail(hs, MOOT_ENOMEM, "no memory for the TLS handshake");
+        return;
+    }
     if (moot__work_submit(hs->endpoint->transport, &hs->work) != MOOT_OK) {
         fail(hs, MOOT_ENOMEM, "no worker for the TLS handshake");
         return;

@@ -130,9 +130,15 @@ int moot__tls_stream_flush(struct moot_tls_stream *tls)
             return (int)n;
         moot__buf_consume(&tls->out, (size_t)n);
     }
-    if (tls->out.cap > HANDSHAKE_OUT_BYTES)
-        moot__buf_deinit(&tls->out);
+    moot__buf_deinit(&tls->out); /* of a thousand streams few have something to send */
     return MOOT_OK;
+}
+
+int moot__tls_stream_make_room(struct moot_tls_stream *tls)
+{
+    assert(tls->offloaded);
+    return tls->out.cap > tls->out.len ? MOOT_OK
+                                       : moot__buf_reserve(&tls->out, HANDSHAKE_OUT_BYTES);
 }
 
 /* --- readiness ------------------------------------------------------------------------------- */
@@ -343,10 +349,6 @@ struct moot_tls_stream *moot__tls_stream_new(struct moot_tls_endpoint *endpoint,
     if (!tls)
         return NULL;
     moot__buf_init(&tls->out, allocator, OUT_BYTES);
-    if (moot__buf_reserve(&tls->out, HANDSHAKE_OUT_BYTES) != MOOT_OK) {
-        moot__free(allocator, tls);
-        return NULL;
-    }
     tls->stream.ops = &tls_ops;
     tls->endpoint = endpoint;
     endpoint->refs++;

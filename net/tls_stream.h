@@ -46,6 +46,9 @@ void moot__tls_stream_open(struct moot_tls_stream *tls);
 /* Read ciphertext from `lower` once, when none is there. > 0, 0 (end), MOOT_EAGAIN, or an error. */
 MOOT_NODISCARD ptrdiff_t moot__tls_stream_fill(struct moot_tls_stream *tls);
 
+/* Before a worker has the context: room for what it writes. MOOT_ENOMEM, MOOT_ELIMIT. */
+MOOT_NODISCARD int moot__tls_stream_make_room(struct moot_tls_stream *tls);
+
 /* Write what waits in `out`. MOOT_OK (perhaps not all of it), or an error. */
 MOOT_NODISCARD int moot__tls_stream_flush(struct moot_tls_stream *tls);
 
