@@ -302,6 +302,11 @@ bool moot__sim_run_until(struct moot_sim *sim, bool (*is_met)(void *context), vo
     return true;
 }
 
+void moot__sim_pass(struct moot_sim *sim, uint64_t ns)
+{
+    sim->now_ns = moot__ns_add(sim->now_ns, ns);
+}
+
 uint64_t moot__sim_now_ns(const struct moot_sim *sim)
 {
     return sim->now_ns;

@@ -142,6 +142,9 @@ void moot__sim_jump_wall(struct moot_sim *sim, int64_t seconds);
 /* Bytes that were made others so far. */
 uint64_t moot__sim_corruptions(const struct moot_sim *sim);
 
+/* The turn under way blocks for so long. */
+void moot__sim_pass(struct moot_sim *sim, uint64_t ns);
+
 uint64_t moot__sim_now_ns(const struct moot_sim *sim);
 uint64_t moot__sim_steps(const struct moot_sim *sim);
 
