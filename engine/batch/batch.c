@@ -369,7 +369,7 @@ static int start_threads(struct moot_batch *batch, struct moot_error_info *info)
     if (budget)
         batch->options.budget = budget;
     if (rc == MOOT_OK)
-        rc = moot__writer_start(&batch->writer, &batch->journal);
+        rc = moot__writer_start(&batch->writer, &batch->journal, NULL);
     if (rc == MOOT_OK)
         rc = moot__input_start(&batch->input);
     if (rc != MOOT_OK)

@@ -155,9 +155,11 @@ static bool is_wanted(struct moot_input *input)
     return input->reader.ordinal++ % (shards ? shards : 1) == input->options.shard;
 }
 
-/* One row of the file. MOOT_ENOTFOUND at the end. */
-static int read_row(struct moot_input *input)
+int moot__input_read(struct moot_input *input, struct moot_row **out)
 {
+    *out = NULL;
+    if (!input->dialect)
+        return MOOT_ENOTFOUND;
     struct moot_line line = input->reader.first;
     int rc = MOOT_OK;
     if (input->options.rows_max > 0 && input->reader.taken == input->options.rows_max)
@@ -187,16 +189,20 @@ static int read_row(struct moot_input *input)
         pthread_mutex_unlock(&input->synced.mutex);
         return rc;
     }
-    push(input, row);
+    *out = row;
     return MOOT_OK;
 }
 
 static void *read_rows(void *data)
 {
     struct moot_input *input = data;
-    int rc = input->dialect ? MOOT_OK : MOOT_ENOTFOUND;
-    while (rc == MOOT_OK && wait_for_room(input))
-        rc = read_row(input);
+    struct moot_row *row = NULL;
+    int rc = MOOT_OK;
+    while (rc == MOOT_OK && wait_for_room(input)) {
+        rc = moot__input_read(input, &row);
+        if (row)
+            push(input, row);
+    }
     pthread_mutex_lock(&input->synced.mutex);
     input->synced.ended = true;
     if (rc == MOOT_ENOTFOUND) {

@@ -60,6 +60,12 @@ struct moot_input {
 MOOT_NODISCARD int moot__input_open(struct moot_input *input,
                                     const struct moot_input_options *options,
                                     struct moot_error_info *info);
+
+/* The next line, here and now, by whoever has no thread for it: MOOT_OK, and a row, now the
+ * caller's, or NULL for a line that needs no asking; MOOT_ENOTFOUND at the end; or what the line
+ * reader met, for good. Not between start and stop. */
+MOOT_NODISCARD int moot__input_read(struct moot_input *input, struct moot_row **out);
+
 MOOT_NODISCARD int moot__input_start(struct moot_input *input); /* MOOT_EIO: no thread */
 void moot__input_stop(
     struct moot_input *input); /* end the thread; `resume` is the caller's again */

@@ -66,7 +66,7 @@ int moot__writer_flush(void *data)
 static int last_sync(struct moot_writer *writer)
 {
     enum moot_journal_log log;
-    int error = moot__syncer_error(&writer->syncer, &log);
+    int error = writer->syncer->ops->error(writer->syncer, &log);
     if (error == MOOT_OK)
         return MOOT_OK;
     return moot__journal_fail_sync(writer->synced.journal, log, error);
@@ -79,7 +79,7 @@ static void begin_sync(struct moot_writer *writer)
     int rc = moot__journal_begin_sync(writer->synced.journal, fds);
     if (rc == MOOT_EAGAIN) /* no descriptor is left for it */
         rc = moot__journal_sync(writer->synced.journal);
-    else if (rc == MOOT_OK && !moot__syncer_submit(&writer->syncer, fds))
+    else if (rc == MOOT_OK && !writer->syncer->ops->submit(writer->syncer, fds))
         moot__unreachable(); /* nobody else submits, and it was not busy */
     writer->synced.unsynced = 0;
 }
@@ -90,10 +90,10 @@ static void keep_synced(struct moot_writer *writer, uint64_t now_ns)
     if (writer->synced.unsynced == 0)
         return;
     if (writer->sync_at_ns == MOOT_NEVER_NS)
-        writer->sync_at_ns = now_ns + SYNC_NS;
-    if (writer->synced.unsynced < SYNC_LINES && now_ns < writer->sync_at_ns)
+        writer->sync_at_ns = now_ns + writer->sync_ns;
+    if (writer->synced.unsynced < writer->sync_lines && now_ns < writer->sync_at_ns)
         return;
-    if (moot__syncer_is_busy(&writer->syncer)) {
+    if (writer->syncer->ops->is_busy(writer->syncer)) {
         writer->sync_at_ns = now_ns + SYNC_BUSY_NS;
         return;
     }
@@ -110,16 +110,20 @@ void moot__writer_tick(struct moot_writer *writer, uint64_t now_ns)
     unlock(writer);
 }
 
-int moot__writer_start(struct moot_writer *writer, struct moot_journal *journal)
+int moot__writer_start(struct moot_writer *writer, struct moot_journal *journal,
+                       struct moot_syncer *syncer)
 {
     *writer = (struct moot_writer){
         .sink = {.put = put, .status = status},
+        .sync_lines = SYNC_LINES,
+        .sync_ns = SYNC_NS,
         .sync_at_ns = MOOT_NEVER_NS,
         .synced = {.journal = journal},
     };
     if (pthread_mutex_init(&writer->synced.mutex, NULL) != 0)
         return MOOT_ENOMEM;
-    int rc = moot__syncer_start(&writer->syncer, journal->disk);
+    writer->syncer = syncer ? syncer : &writer->thread.syncer;
+    int rc = syncer ? MOOT_OK : moot__sync_thread_start(&writer->thread, journal->disk);
     if (rc != MOOT_OK)
         pthread_mutex_destroy(&writer->synced.mutex);
     writer->is_running = rc == MOOT_OK;
@@ -130,7 +134,7 @@ void moot__writer_stop(struct moot_writer *writer)
 {
     if (!writer->is_running)
         return;
-    moot__syncer_stop(&writer->syncer);
+    writer->syncer->ops->stop(writer->syncer);
     if (last_sync(writer) == MOOT_OK)
         moot__ignore(moot__journal_sync(writer->synced.journal)); /* the journal keeps the error */
     pthread_mutex_destroy(&writer->synced.mutex);

@@ -15,7 +15,10 @@
 struct moot_writer {
     struct moot_row_sink sink; /* the face to the feeders; any of their threads */
     bool is_running;
-    struct moot_syncer syncer;
+    struct moot_syncer *syncer;
+    struct moot_sync_thread thread; /* it, when none was given */
+    unsigned sync_lines;            /* that are enough for a sync */
+    uint64_t sync_ns;               /* that they wait at most for one */
     uint64_t sync_at_ns; /* when the next is due; MOOT_NEVER_NS: nothing to sync. Of who ticks */
     struct {
         pthread_mutex_t mutex;
@@ -25,9 +28,10 @@ struct moot_writer {
     } synced;
 };
 
-/* `journal` is borrowed, and nobody else's until moot__writer_stop. MOOT_ENOMEM, MOOT_EIO (no
- * thread). */
-MOOT_NODISCARD int moot__writer_start(struct moot_writer *writer, struct moot_journal *journal);
+/* `journal` is borrowed, and nobody else's until moot__writer_stop; so is `syncer`, NULL: a thread
+ * of its own. MOOT_ENOMEM, MOOT_EIO (no thread). */
+MOOT_NODISCARD int moot__writer_start(struct moot_writer *writer, struct moot_journal *journal,
+                                      struct moot_syncer *syncer);
 
 /* Until every line that was put is in the files. MOOT_OK, or the error that ended it, which stays.
  * Any thread; waits for the disk if it must. `writer` is a struct moot_writer, so that this may
