@@ -127,10 +127,16 @@ int moot__known_calls_give(struct moot_known_calls *known, struct moot_row *row)
         return MOOT_OK;
     const struct moot_known_call *steps[MOOT_LIMIT_FLOW_STEPS] = {NULL};
     size_t count = 0;
-    /* Newest first: of two answers to one step, which only an edited file has, the newer counts. */
-    for (uint32_t at = *last; at != 0; at = known->calls[at - 1].next)
-        if (!steps[known->calls[at - 1].step])
-            steps[known->calls[at - 1].step] = &known->calls[at - 1];
+    /* Newest first: whoever answered a step heard the newest answers to the steps before it. Where
+     * a power cut has taken one of those, what was said to it counts no more. */
+    unsigned before = MOOT_LIMIT_FLOW_STEPS;
+    for (uint32_t at = *last; at != 0; at = known->calls[at - 1].next) {
+        const struct moot_known_call *call = &known->calls[at - 1];
+        if (call->step >= before)
+            continue;
+        before = call->step;
+        steps[before] = call;
+    }
     while (count < moot__countof(steps) && steps[count])
         count++;
     if (count == 0)

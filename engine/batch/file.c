@@ -67,12 +67,19 @@ static int read_all(const struct moot_disk *disk, int fd, char *to, size_t room,
     return 0;
 }
 
-int moot__file_sync(const struct moot_disk *disk, int fd)
+/* 0 or an errno. */
+static int sync_all(const struct moot_disk *disk, int fd)
 {
     int error;
     do
         error = disk->ops->sync(disk, fd);
     while (error == EINTR);
+    return error;
+}
+
+int moot__file_sync(const struct moot_disk *disk, int fd)
+{
+    int error = sync_all(disk, fd);
     return error == 0 ? MOOT_OK : moot__file_error(error);
 }
 
@@ -92,7 +99,7 @@ static int write_new(const struct moot_disk *disk, const char *path, struct moot
         return error;
     error = write_all(disk, fd, bytes, &written);
     if (error == 0)
-        error = disk->ops->sync(disk, fd);
+        error = sync_all(disk, fd);
     int closed = disk->ops->close(disk, fd);
     return error != 0 ? error : closed;
 }
@@ -194,7 +201,8 @@ int moot__log_file_open(struct moot_log_file *file, const struct moot_disk *disk
                           "%s is not a regular file, and only such a one can be resumed", path);
     }
     file->fd = fd;
-    file->bytes = stat.bytes;
+    file->bytes = file->synced_bytes = file->syncing_bytes = stat.bytes;
+    file->is_dirty = stat.bytes > 0;
     return MOOT_OK;
 }
 
@@ -232,13 +240,27 @@ int moot__log_file_sync(struct moot_log_file *file)
     if (!file->is_dirty)
         return MOOT_OK;
     int rc = moot__file_sync(file->disk, file->fd);
-    file->is_dirty = rc != MOOT_OK;
-    return rc;
+    if (rc != MOOT_OK) {
+        moot__log_file_fail_sync(file);
+        return rc;
+    }
+    file->is_dirty = false;
+    file->synced_bytes = file->syncing_bytes = file->bytes;
+    return MOOT_OK;
+}
+
+void moot__log_file_fail_sync(struct moot_log_file *file)
+{
+    assert(file->synced_bytes <= file->bytes);
+    file->bytes = file->synced_bytes;
+    file->is_dirty = true;
+    moot__ignore(file->disk->ops->truncate(file->disk, file->fd, file->bytes));
 }
 
 int moot__log_file_begin_sync(struct moot_log_file *file, int *fd)
 {
     *fd = -1;
+    file->synced_bytes = file->syncing_bytes;
     if (!file->is_dirty)
         return MOOT_OK;
     if (file->disk->ops->duplicate(file->disk, file->fd, fd) != 0) {
@@ -246,6 +268,7 @@ int moot__log_file_begin_sync(struct moot_log_file *file, int *fd)
         return MOOT_EAGAIN;
     }
     file->is_dirty = false;
+    file->syncing_bytes = file->bytes;
     return MOOT_OK;
 }
 
@@ -256,6 +279,7 @@ void moot__log_file_give_up_sync(struct moot_log_file *file, int *fd)
     file->disk->ops->close(file->disk, *fd);
     *fd = -1;
     file->is_dirty = true;
+    file->syncing_bytes = file->synced_bytes;
 }
 
 int moot__log_file_cut(struct moot_log_file *file, uint64_t bytes)
@@ -268,5 +292,9 @@ int moot__log_file_cut(struct moot_log_file *file, uint64_t bytes)
         return moot__file_error(error);
     file->bytes = bytes;
     file->is_dirty = true;
+    if (file->synced_bytes > bytes)
+        file->synced_bytes = bytes;
+    if (file->syncing_bytes > bytes)
+        file->syncing_bytes = bytes;
     return MOOT_OK;
 }

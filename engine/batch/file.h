@@ -52,9 +52,12 @@ struct moot_log_file {
     int fd;         /* the disk's handle; -1: closed */
     uint64_t bytes; /* of whole lines */
     bool is_dirty;  /* something is not on the disk for sure */
+    /* That are on the disk, or were found there; and that will be once a sync is over. */
+    uint64_t synced_bytes, syncing_bytes;
 };
 
-/* Open or create a regular file; no symbolic links. MOOT_EINVAL, MOOT_EIO, MOOT_ENOSPC. */
+/* Open or create a regular file; no symbolic links. What it holds counts as dirty: who wrote it may
+ * not have lived to sync it. MOOT_EINVAL, MOOT_EIO, MOOT_ENOSPC. */
 MOOT_NODISCARD int moot__log_file_open(struct moot_log_file *file, const struct moot_disk *disk,
                                        const char *path, struct moot_error_info *info);
 void moot__log_file_close(struct moot_log_file *file);
@@ -63,11 +66,16 @@ void moot__log_file_close(struct moot_log_file *file);
  * the next does. MOOT_ENOSPC, MOOT_EIO. */
 MOOT_NODISCARD int moot__log_file_append(struct moot_log_file *file, struct moot_view lines);
 
-/* Until it is on the disk. After a failure nobody knows what is: stop. */
+/* Until it is on the disk. After a failure nobody knows what is: stop. The lines that were not on
+ * the disk before are cut off then, as far as that works: the cache still has them, and whoever
+ * reads them there would take them for done, until the power fails. What was found when the file
+ * was opened is never cut off. */
 MOOT_NODISCARD int moot__log_file_sync(struct moot_log_file *file);
+void moot__log_file_fail_sync(struct moot_log_file *file);
 
-/* A handle of its own to sync on another thread, or -1 when everything is on the disk already.
- * MOOT_EAGAIN: none is left. Given up, the file is as before. */
+/* A handle of its own to sync on another thread, or -1 when everything is on the disk already; the
+ * last one that was given has been synced, or this is not called. MOOT_EAGAIN: none is left. Given
+ * up, the file is as before. If the sync fails: moot__log_file_fail_sync. */
 MOOT_NODISCARD int moot__log_file_begin_sync(struct moot_log_file *file, int *fd);
 void moot__log_file_give_up_sync(struct moot_log_file *file, int *fd);
 

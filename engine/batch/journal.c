@@ -282,6 +282,7 @@ int moot__journal_begin_sync(struct moot_journal *journal, int fds[MOOT_JOURNAL_
 
 int moot__journal_fail_sync(struct moot_journal *journal, enum moot_journal_log log, int error)
 {
+    moot__log_file_fail_sync(&journal->logs[log]);
     return moot__journal_fail(journal, error, "cannot sync", (enum moot_journal_path)log);
 }
 
@@ -293,7 +294,7 @@ int moot__journal_sync(struct moot_journal *journal)
     for (unsigned i = 0; i < MOOT_JOURNAL_LOGS; i++) {
         int rc = moot__log_file_sync(&journal->logs[i]);
         if (rc != MOOT_OK)
-            return moot__journal_fail_sync(journal, (enum moot_journal_log)i, rc);
+            return moot__journal_fail(journal, rc, "cannot sync", (enum moot_journal_path)i);
     }
     return MOOT_OK;
 }

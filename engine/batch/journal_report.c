@@ -77,10 +77,13 @@ int moot__journal_check_manifest(struct moot_journal *journal,
     moot__buf_init(&text, journal->allocator, REPORT_BYTES_MAX);
     moot__arena_init(&arena, journal->allocator, 8 * REPORT_BYTES_MAX);
     rc = moot__file_read(journal->disk, path, &text);
+    bool is_unread = rc != MOOT_OK && rc != MOOT_ENOTFOUND && rc != MOOT_ELIMIT;
     if (rc == MOOT_OK)
         rc = moot__json_read(&arena, moot__buf_view(&text), NULL, &manifest, NULL);
     bool is_there = rc != MOOT_ENOTFOUND;
-    if (rc == MOOT_OK)
+    if (is_unread)
+        rc = moot__fail(info, rc, MOOT_PHASE_NONE, "cannot read %s: %s", path, moot_error_text(rc));
+    else if (rc == MOOT_OK)
         rc = compare(manifest, &input, options, info);
     else if (rc == MOOT_ENOTFOUND && journal->logs[MOOT_JOURNAL_RESULTS].bytes == 0)
         rc = MOOT_OK;
@@ -113,6 +116,8 @@ static void write_summary(struct moot_journal *journal, const struct moot_journa
     moot__json_write_member_double(w, "last_run_seconds",
                                    (double)ending->took_ns / (double)MOOT_NS_PER_S);
     moot__json_write_member_u64(w, "last_run_throttled", ending->throttled);
+    if (journal->damaged_lines > 0)
+        moot__json_write_member_u64(w, "last_run_damaged_lines", journal->damaged_lines);
     if (ending->input_hash[0])
         moot__json_write_member_str(w, "input_hash", ending->input_hash);
     moot__totals_write(&journal->totals, w);
