@@ -50,6 +50,16 @@ static void pause_at_tokens(struct stage *stage, const struct moot_event *event)
     moot__timer_start(stage->here, &stage->timer, moot__now_ns(stage->here) + MOOT_NS_PER_S);
 }
 
+static void pause_at_begin(struct stage *stage, const struct moot_event *event)
+{
+    if (event->type != MOOT_EVENT_AGENT_BEGAN || stage->acted)
+        return;
+    stage->acted = true;
+    moot_conversation_pause(stage->talks[0].conversation);
+    stage->timer.on_fire = on_resume;
+    moot__timer_start(stage->here, &stage->timer, moot__now_ns(stage->here) + MOOT_NS_PER_S);
+}
+
 #define STAGE(...)                                                                                 \
     stage_run, &(const struct stage_options)                                                       \
     {                                                                                              \
@@ -140,5 +150,25 @@ const struct torture_scenario torture_conversations[] = {
      false},
     {"provider, faults",
      STAGE(.provider_is_subject = true, .rules = {ONCE(GZIP), ONCE(429)}, .stream = true), false},
+    {"slow answer", STAGE(PLAIN, .whole_ns = MOOT_NS_PER_S), false},
+    {"long answer, paused", STAGE(.answer_bytes = 512 << 10, .on_event = pause_at_begin), false},
+    {"request not read",
+     STAGE(.question_bytes = 1 << 20, .rules = {EACH(STALL_ACCEPT)}, .expected = MOOT_ETIMEDOUT,
+           .provider_extra = NO_RETRY ", timeouts: {first_byte: 5s}"),
+     false},
+    {"lookup refused",
+     STAGE(.host = "localhost", .lookups_refused = 1, .expected = MOOT_EDNS,
+           .provider_extra = NO_RETRY),
+     false},
+    {"provider, slow",
+     STAGE(.provider_is_subject = true, .whole_ns = MOOT_NS_PER_S, .provider_extra = NO_RETRY),
+     false},
+    {"provider, long answer",
+     STAGE(.provider_is_subject = true, .answer_bytes = 512 << 10, .on_event = pause_at_begin),
+     false},
+    {"provider, cut",
+     STAGE(.provider_is_subject = true, .rules = {EACH(CLOSE_BODY)}, .expected = MOOT_ETRUNCATED,
+           .provider_extra = NO_RETRY),
+     false},
     {NULL, NULL, NULL, false},
 };

@@ -133,10 +133,19 @@ static void seam_unlisten(struct moot_transport *transport, struct moot_acceptor
 
 /* ---- Lookups and work ---- */
 
+static unsigned refused;
+
+void seam_refuse_lookups(unsigned count)
+{
+    refused = count;
+}
+
 static int seam_resolve(struct moot_transport *transport, struct moot_resolve *resolve)
 {
-    if (torture_fails(TORTURE_RESOLVE))
+    if (refused > 0 || torture_fails(TORTURE_RESOLVE)) {
+        refused -= refused > 0;
         return MOOT_EDNS;
+    }
     if (!torture_fails(TORTURE_LOOKUP))
         return real->resolve(transport, resolve);
     struct moot_sim_faults *faults = &sim_host_of(transport)->sim->faults;

@@ -8,4 +8,7 @@
 
 void seam_wrap(struct moot_transport *transport);
 
+/* The next lookups are refused at once, whatever is counted. */
+void seam_refuse_lookups(unsigned count);
+
 #endif

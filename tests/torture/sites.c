@@ -55,6 +55,11 @@ void torture_plan_here(size_t nth, enum torture_mode mode)
     state.at_site = NULL;
 }
 
+void torture_fail_next(enum torture_mode mode)
+{
+    torture_plan_here(atomic_load(&state.sites) + 1, mode);
+}
+
 void torture_leave_out(enum torture_kind kind, bool is_out)
 {
     state.is_left_out[kind] = is_out;

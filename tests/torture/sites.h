@@ -82,6 +82,9 @@ typedef void torture_walk_fn(size_t site);
 void torture_walk(torture_walk_fn *at_site);
 void torture_plan_here(size_t nth, enum torture_mode mode);
 
+/* The next call that counts fails; of kinds that were not left out. */
+void torture_fail_next(enum torture_mode mode);
+
 /* Until it is taken back or planned anew, calls of this kind are not counted. */
 void torture_leave_out(enum torture_kind kind, bool is_out);
 

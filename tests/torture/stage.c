@@ -12,7 +12,7 @@
 #include "seam.h"
 #include "tests/support/connect_proxy.h"
 
-enum { HERE, THERE, STEPS_MAX = 2 * 1000 * 1000 };
+enum { HERE, THERE, STEPS_MAX = 2 * 1000 * 1000, LONG_BYTES_MAX = 1 << 20 };
 
 /* No wait of a scenario is longer in the world's time. */
 #define SPAN_NS_MAX (UINT64_C(24) * 3600 * MOOT_NS_PER_S)
@@ -41,15 +41,25 @@ static void as_nobody(void)
     torture_exempt(true);
 }
 
+void (*stage_on_turn)(struct stage *stage, bool is_here);
+static struct stage *now_on;
+
+struct stage *stage_now(void)
+{
+    return now_on;
+}
+
 static void on_sim_event(void *context, const struct moot_sim_event *event)
 {
-    const struct stage *stage = context;
+    struct stage *stage = context;
     if (event->kind != MOOT_SIM_TURN && event->kind != MOOT_SIM_WORK_RUN)
         return;
     if (event->host == HERE)
         as_engine(stage);
     else
         as_provider(stage);
+    if (stage_on_turn && event->kind == MOOT_SIM_TURN)
+        stage_on_turn(stage, event->host == HERE);
 }
 
 /* ---- Running ---- */
@@ -110,6 +120,18 @@ static void open_hosts(struct stage *stage)
                       "no name");
     seam_wrap(stage->here);
     seam_wrap(stage->there);
+    seam_refuse_lookups(options->lookups_refused);
+}
+
+/* One long word: an answer is cut by its number of words. */
+static const char *long_text(size_t bytes)
+{
+    static char text[LONG_BYTES_MAX + 1];
+    assert(bytes <= LONG_BYTES_MAX);
+    for (size_t i = 0; i < bytes; i++)
+        text[i] = 'w';
+    text[bytes] = '\0';
+    return text;
 }
 
 static int open_provider(struct stage *stage)
@@ -118,13 +140,14 @@ static int open_provider(struct stage *stage)
     stage->emulator = moot_emulator_options_default();
     stage->emulator.first_token_ns = options->first_token_ns;
     stage->emulator.inter_token_ns = options->inter_token_ns;
+    stage->emulator.whole_ns = options->whole_ns;
     stage->emulator.rules = options->rules;
     stage->emulator.quota.rpm = options->requests_per_minute;
     while (stage->emulator.rule_count < STAGE_RULES &&
            options->rules[stage->emulator.rule_count].fault)
         stage->emulator.rule_count++;
-    if (options->answer) {
-        stage->script.text = options->answer;
+    if (options->answer || options->answer_bytes) {
+        stage->script.text = options->answer ? options->answer : long_text(options->answer_bytes);
         stage->emulator.answer = MOOT_EMULATOR_SCRIPTED;
         stage->emulator.scripts = &stage->script;
         stage->emulator.script_count = 1;
@@ -234,7 +257,9 @@ static void on_done(struct moot_conversation *conversation, const struct moot_ou
 static void begin_talk(struct stage *stage, struct stage_talk *talk)
 {
     const struct stage_options *options = stage->options;
-    const struct moot_message message = {MOOT_VIEW("user"), MOOT_VIEW("Why?")};
+    const struct moot_message message = {
+        MOOT_VIEW("user"),
+        moot__view_str(options->question_bytes ? long_text(options->question_bytes) : "Why?")};
     const struct moot_conversation_options conversation = {
         .size = sizeof conversation,
         .messages = &message,
@@ -248,6 +273,10 @@ static void begin_talk(struct stage *stage, struct stage_talk *talk)
         .data = talk,
     };
     talk->stage = stage;
+    if (!stage->engine) { /* closed meanwhile */
+        talk->error.code = MOOT_ECANCELED;
+        return;
+    }
     as_engine(stage);
     int rc = moot_conversation_begin(stage->engine, &conversation, &talk->conversation);
     as_nobody();
@@ -264,13 +293,13 @@ static void end_talk(struct stage *stage, struct stage_talk *talk)
     if (talk->begun)
         run_until(stage, &talk->done, "the conversation's end");
     int code = talk->error.code;
-    if (stage->options->provider_is_subject) {
-        torture_check(torture_has_failed() || code == options->expected, "ended with %s: %s",
-                      moot_error_name(code), talk->error.message);
-        return;
-    }
-    torture_ended(code, options->expected, talk->error.message);
-    torture_check(code || !options->text || strcmp(talk->text, options->text) == 0,
+    stage->judged = (unsigned)(talk - stage->talks);
+    if (options->provider_is_subject)
+        torture_peer_ended(code, options->expected, talk->error.message);
+    else
+        torture_ended(code, options->expected, talk->error.message);
+    torture_check(code || !options->text || options->provider_is_subject ||
+                      strcmp(talk->text, options->text) == 0,
                   "an answer that nobody gave: %s", talk->text);
 }
 
@@ -325,6 +354,10 @@ static void close_stage(struct stage *stage)
         connect_proxy_close(proxy_of());
     moot__emulator_server_close(stage->server);
     moot__tls_server_free(stage->tls);
+    /* On a loop of its own the engine would have waited for work under way. */
+    for (unsigned i = 0; i < STEPS_MAX && moot__sim_host_is_alive(stage->here); i++)
+        moot__ignore(moot__sim_step(stage->sim));
+    as_nobody();
     torture_check(!moot__sim_host_streams(stage->here) && !moot__sim_host_is_alive(stage->here),
                   "the engine holds its host still");
     moot__sim_host_close(stage->here, on_closed, &stage->hosts_closed);
@@ -351,6 +384,7 @@ void stage_run(const struct torture_scenario *scenario)
     struct stage *stage = moot__calloc(NULL, 1, sizeof *stage);
     struct moot_error_info info = {0};
     stage->options = scenario->options;
+    now_on = stage;
     torture_leave_out(TORTURE_LIBC, true); /* the simulation's own */
     torture_leave_out(TORTURE_MBEDTLS,
                       stage->options->mbedtls_later || stage->options->mbedtls_never);
@@ -371,8 +405,9 @@ void stage_run(const struct torture_scenario *scenario)
     } else {
         torture_ended(provider, MOOT_OK, "the provider");
     }
-    torture_disarm();
+    now_on = NULL;
     close_stage(stage);
+    torture_disarm();
     torture_nothing_left();
     moot__free(NULL, stage);
 }

@@ -24,10 +24,13 @@ struct stage_options {
     const char *proxy_answer;   /* the proxy says only this */
     const char *answer;         /* the provider's text; NULL: an echo */
     struct moot_emulator_rule rules[STAGE_RULES];
-    uint64_t first_token_ns, inter_token_ns;
-    unsigned talks;  /* 0: one */
-    bool in_turn;    /* one talk after the other, or all at once */
-    unsigned rest_s; /* between them */
+    uint64_t first_token_ns, inter_token_ns, whole_ns;
+    size_t question_bytes;    /* 0: a short one */
+    size_t answer_bytes;      /* instead of `answer` */
+    unsigned lookups_refused; /* at once */
+    unsigned talks;           /* 0: one */
+    bool in_turn;             /* one talk after the other, or all at once */
+    unsigned rest_s;          /* between them */
     unsigned concurrency;
     uint64_t work_limit_ns;
     uint64_t requests_per_minute;
@@ -63,11 +66,16 @@ struct stage {
     struct stage_talk talks[STAGE_TALKS];
     struct moot_timer timer; /* of a scenario's own */
     int engine_closed, hosts_closed;
+    unsigned judged; /* the talk whose end is being looked at */
     bool acted;
 };
 
 /* Live it: everything from the plan to the engine's end. */
 void stage_run(const struct torture_scenario *scenario);
+
+/* The stage that is played on, or NULL; and who wants to know when a host takes a turn. */
+struct stage *stage_now(void);
+extern void (*stage_on_turn)(struct stage *stage, bool is_here);
 
 /* Let the engine close, as its host would. */
 void stage_close_engine(struct stage *stage);

@@ -28,10 +28,14 @@ extern const struct torture_scenario torture_conversations[];
 _Noreturn void torture_wrong(const char *file, int line, const char *format, ...) MOOT_PRINTF(3, 4);
 
 /* How the subject ended: with what it should when nothing fails, or with an error that belongs to
- * what failed; and that nothing of it is left. `unexpected` is what it ended with otherwise. */
+ * what failed, or with what was done to it. */
 void torture_ended(int code, int expected, const char *message);
-/* The same of something that may end in any way, such as the peer of a subject that failed. */
+/* The same of a conversation whose provider is the subject: of such failures it knows nothing. */
+void torture_peer_ended(int code, int expected, const char *message);
+
+/* No block of the subject's, or of a library's, is left. */
 void torture_nothing_left(void);
+unsigned torture_descriptors(void); /* open ones, of the first 256 */
 
 /* Whether an error may come of the groups of calls that failed. */
 bool torture_is_fit(int code, unsigned groups);

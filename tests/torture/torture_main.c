@@ -69,17 +69,9 @@ void torture_wrong(const char *file, int line, const char *format, ...)
     _exit(3);
 }
 
-static unsigned count_fds(void)
-{
-    unsigned count = 0;
-    for (int fd = 0; fd < 256; fd++)
-        count += lseek(fd, 0, SEEK_CUR) != -1 || errno != EBADF;
-    return count;
-}
-
 static void run_case(const struct torture_scenario *scenario, size_t nth, enum torture_mode mode)
 {
-    unsigned fds = count_fds();
+    unsigned fds = torture_descriptors();
     report->nth = nth;
     report->wrong[0] = '\0';
     torture_plan(nth, mode);
@@ -90,34 +82,13 @@ static void run_case(const struct torture_scenario *scenario, size_t nth, enum t
     torture_disarm();
     torture_exempt(true);
     materials_clean();
-    torture_check(count_fds() == fds, "%u descriptors, %u before", count_fds(), fds);
+    torture_check(torture_descriptors() == fds, "%u descriptors, %u before", torture_descriptors(),
+                  fds);
     alarm(0);
     if (is_branch)
         _exit(0);
     report->counts = torture_counts();
     snprintf(report->first, sizeof report->first, "%s", torture_first_failed());
-}
-
-bool torture_is_fit(int code, unsigned groups)
-{
-    static const struct {
-        unsigned groups;
-        int code;
-    } fits[] = {
-        {TORTURE_GROUP_MEMORY, MOOT_ENOMEM},      {TORTURE_GROUP_NETWORK, MOOT_EDNS},
-        {TORTURE_GROUP_NETWORK, MOOT_ECONNECT},   {TORTURE_GROUP_NETWORK, MOOT_ERESET},
-        {TORTURE_GROUP_NETWORK, MOOT_ETRUNCATED}, {TORTURE_GROUP_TLS, MOOT_ETLS},
-        {TORTURE_GROUP_TLS, MOOT_ENOMEM},         {TORTURE_GROUP_TLS, MOOT_ECONFIG},
-        {TORTURE_GROUP_FILE, MOOT_EIO},           {TORTURE_GROUP_FILE, MOOT_ENOSPC},
-        {TORTURE_GROUP_FILE, MOOT_ENOTFOUND},     {TORTURE_GROUP_SYSTEM, MOOT_EIO},
-        {TORTURE_GROUP_SYSTEM, MOOT_ENOMEM},
-    };
-    for (size_t i = 0; i < moot__countof(fits); i++)
-        if (fits[i].code == code && fits[i].groups & groups)
-            return true;
-    /* mbedTLS often keeps to itself that it had no memory: of a signature that it could not check
-     * it says that it does not fit. It never takes that for a success. */
-    return (code == MOOT_ECERT || code == MOOT_ETLS) && torture_failures_of(TORTURE_MBEDTLS);
 }
 
 void torture_ended(int code, int expected, const char *message)
@@ -128,18 +99,10 @@ void torture_ended(int code, int expected, const char *message)
                   message, expected ? moot_error_name(expected) : "OK");
 }
 
-void torture_nothing_left(void)
+void torture_peer_ended(int code, int expected, const char *message)
 {
-    torture_check(torture_blocks() == 0, "%zu blocks left", torture_blocks());
-    static const enum torture_kind libraries[] = {TORTURE_MBEDTLS, TORTURE_LIBYAML, TORTURE_LIBUV,
-                                                  TORTURE_LIBZ};
-    for (size_t i = 0; i < moot__countof(libraries); i++) {
-        enum torture_kind kind = libraries[i];
-        /* libyaml 0.2.5 loses the pairs or items of a node that finds no room in its document. */
-        size_t lost = kind == TORTURE_LIBYAML && torture_failures_of(kind) ? 1 : 0;
-        torture_check(torture_library_blocks(kind) <= lost, "%zu blocks: %s",
-                      torture_library_blocks(kind), torture_kind_name(kind));
-    }
+    torture_check(torture_has_failed() || code == expected, "ended with %s: %s",
+                  moot_error_name(code), message);
 }
 
 /* ---- Many cases, in children ---- */
@@ -246,7 +209,9 @@ static bool count(const struct run *run, struct torture_counts *counts)
     }
     int status = wait_for(child);
     *counts = report->counts;
-    return is_well(status) || (tell_wrong(run, TORTURE_ONCE, status), false);
+    if (!is_well(status))
+        tell_wrong(run, TORTURE_ONCE, status);
+    return is_well(status);
 }
 
 /* ---- The driver ---- */

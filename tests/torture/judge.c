@@ -1,0 +1,50 @@
+/* What every end must be fit for, whoever made it so. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "torture.h"
+
+bool torture_is_fit(int code, unsigned groups)
+{
+    static const struct {
+        unsigned groups;
+        int code;
+    } fits[] = {
+        {TORTURE_GROUP_MEMORY, MOOT_ENOMEM},      {TORTURE_GROUP_NETWORK, MOOT_EDNS},
+        {TORTURE_GROUP_NETWORK, MOOT_ECONNECT},   {TORTURE_GROUP_NETWORK, MOOT_ERESET},
+        {TORTURE_GROUP_NETWORK, MOOT_ETRUNCATED}, {TORTURE_GROUP_TLS, MOOT_ETLS},
+        {TORTURE_GROUP_TLS, MOOT_ENOMEM},         {TORTURE_GROUP_TLS, MOOT_ECONFIG},
+        {TORTURE_GROUP_FILE, MOOT_EIO},           {TORTURE_GROUP_FILE, MOOT_ENOSPC},
+        {TORTURE_GROUP_FILE, MOOT_ENOTFOUND},     {TORTURE_GROUP_SYSTEM, MOOT_EIO},
+        {TORTURE_GROUP_SYSTEM, MOOT_ENOMEM},
+    };
+    for (size_t i = 0; i < moot__countof(fits); i++)
+        if (fits[i].code == code && fits[i].groups & groups)
+            return true;
+    /* mbedTLS often keeps to itself that it had no memory: of a signature that it could not check
+     * it says that it does not fit. It never takes that for a success. */
+    return (code == MOOT_ECERT || code == MOOT_ETLS) && torture_failures_of(TORTURE_MBEDTLS);
+}
+
+void torture_nothing_left(void)
+{
+    torture_check(torture_blocks() == 0, "%zu blocks left", torture_blocks());
+    static const enum torture_kind libraries[] = {TORTURE_MBEDTLS, TORTURE_LIBYAML, TORTURE_LIBUV,
+                                                  TORTURE_LIBZ};
+    for (size_t i = 0; i < moot__countof(libraries); i++) {
+        enum torture_kind kind = libraries[i];
+        /* libyaml 0.2.5 loses the pairs or items of a node that finds no room in its document. */
+        size_t lost = kind == TORTURE_LIBYAML && torture_failures_of(kind) ? 1 : 0;
+        torture_check(torture_library_blocks(kind) <= lost, "%zu blocks: %s",
+                      torture_library_blocks(kind), torture_kind_name(kind));
+    }
+}
+
+unsigned torture_descriptors(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += lseek(fd, 0, SEEK_CUR) != -1 || errno != EBADF;
+    return count;
+}
