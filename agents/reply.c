@@ -30,6 +30,7 @@ void moot__reply_reset(struct moot_reply *reply)
     moot__buf_reset(&reply->text);
     moot__buf_reset(&reply->refusal);
     moot__buf_reset(&reply->tool_calls);
+    reply->settled = 0;
     reply->finish = MOOT_FINISH_NONE;
     reply->finish_raw[0] = '\0';
     reply->id = reply->model = (struct moot_view){NULL, 0};
@@ -93,7 +94,7 @@ void moot__reply_set_finish(struct moot_reply *reply, struct moot_view raw)
 
 void moot__reply_settle(struct moot_reply *reply)
 {
-    moot__utf8_repair(&reply->text);
+    reply->settled = moot__utf8_settle(&reply->text, reply->settled, true);
     moot__utf8_repair(&reply->refusal);
     if (reply->finish != MOOT_FINISH_STOP && reply->finish != MOOT_FINISH_NONE)
         return;

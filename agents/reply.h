@@ -30,8 +30,10 @@ enum moot_finish {
 };
 
 struct moot_reply {
-    struct moot_arena *arena;   /* borrowed: id and model live there */
-    struct moot_buf text;       /* UTF-8; may be empty in an answer */
+    struct moot_arena *arena; /* borrowed: id and model live there */
+    struct moot_buf text;     /* UTF-8; may be empty in an answer */
+    size_t settled; /* bytes of the text that no later piece changes: valid UTF-8; what is after
+                       them may be half a character */
     struct moot_buf refusal;    /* the model's refusal, or empty */
     struct moot_buf tool_calls; /* a JSON array in the OpenAI shape, or empty */
     enum moot_finish finish;
@@ -52,9 +54,9 @@ const char *moot__finish_name(enum moot_finish finish); /* the OpenAI word; "" f
 /* The last reason given is kept. */
 void moot__reply_set_finish(struct moot_reply *reply, struct moot_view raw);
 
-/* Once everything is in: text and refusal become valid UTF-8, and what the model did decides the
- * reason where the server named it `stop` or nothing: a refusal is CONTENT_FILTER, tool calls are
- * TOOL_CALLS. finish_raw stays as it was. */
+/* Once everything is in, or nothing more comes: text and refusal become valid UTF-8, and what the
+ * model did decides the reason where the server named it `stop` or nothing: a refusal is
+ * CONTENT_FILTER, tool calls are TOOL_CALLS. finish_raw stays as it was. */
 void moot__reply_settle(struct moot_reply *reply);
 
 /* The first id and model given are kept; both are cut at 256 bytes. MOOT_ENOMEM. */

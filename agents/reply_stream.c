@@ -27,13 +27,13 @@ void moot__reply_stream_deinit(struct moot_reply_stream *stream)
 /* Text that has become final since the last time. */
 static struct moot_view show(struct moot_reply_stream *stream, bool final)
 {
-    struct moot_buf *text = &stream->reply->text;
-    size_t from = stream->shown;
-    stream->shown = moot__utf8_settle(text, from, final);
-    assert(stream->shown >= from && stream->shown <= text->len);
-    if (stream->shown == from)
+    struct moot_reply *reply = stream->reply;
+    size_t from = reply->settled;
+    reply->settled = moot__utf8_settle(&reply->text, from, final);
+    assert(reply->settled >= from && reply->settled <= reply->text.len);
+    if (reply->settled == from)
         return (struct moot_view){NULL, 0};
-    return moot__view(text->data + from, stream->shown - from);
+    return moot__view(reply->text.data + from, reply->settled - from);
 }
 
 static int fail(struct moot_reply_stream *stream, int rc)

@@ -40,7 +40,6 @@ struct moot_reply_stream {
     struct moot_reply *reply;
     struct moot_arena scratch; /* one event's JSON; emptied after each */
     struct moot_tool_calls tool_calls;
-    size_t shown;  /* bytes of the text that were handed on */
     bool answered; /* choice 0 was there */
     bool ended;    /* the dialect's end marker came */
     bool failed;

@@ -236,10 +236,12 @@ static void on_call_done(struct moot_call *call)
                                          : MOOT_REACH_NOT_SENT;
     bool is_whole = call->error.code == MOOT_OK ||
                     (has_said_all(attempt) && call->error.code != MOOT_ECANCELED);
-    if (!is_whole)
+    if (!is_whole) {
         take_call_error(attempt);
-    else if (!attempt->is_understood)
+        moot__reply_settle(attempt->reply); /* half a character stays half */
+    } else if (!attempt->is_understood) {
         understand(attempt);
+    }
     if (attempt->error.code && attempt->secret)
         mask_credential(attempt);
     release(attempt);

@@ -122,16 +122,16 @@ static bool wants_tokens(const struct moot_conversation *c)
     return c->on_event && c->events & (1u << MOOT_EVENT_TOKENS);
 }
 
-/* The text that is there and was not shown yet; nothing while paused. */
+/* The text that is there, will not change and was not shown yet; nothing while paused. */
 static void tell_tokens(struct moot_conversation *c)
 {
-    if (c->paused || c->reply.text.len <= c->shown)
+    if (c->paused || c->reply.settled <= c->shown)
         return;
     struct moot_event event = {
         .type = MOOT_EVENT_TOKENS,
-        .text = moot__view(c->reply.text.data + c->shown, c->reply.text.len - c->shown),
+        .text = moot__view(c->reply.text.data + c->shown, c->reply.settled - c->shown),
     };
-    c->shown = c->reply.text.len;
+    c->shown = c->reply.settled;
     if (wants_tokens(c)) {
         c->has_shown = true;
         tell(c, &event);
@@ -403,7 +403,7 @@ static bool on_failed(struct moot_conversation *c)
 static bool must_wait_for_user(const struct moot_conversation *c)
 {
     return c->attempt.error.code == MOOT_OK && c->paused && wants_tokens(c) &&
-           c->shown < c->reply.text.len;
+           c->shown < c->reply.settled;
 }
 
 static bool do_call(struct moot_conversation *c)
