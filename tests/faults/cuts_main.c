@@ -16,7 +16,7 @@
 #include "provider.h"
 #include "tests/support/test.h"
 
-enum { CASES_AN_ENGINE = 500, CODES = 64 };
+enum { CASES_AN_ENGINE = 200, CODES = 64 };
 
 static const char *const dialects[] = {"openai", "databricks"};
 
