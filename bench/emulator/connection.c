@@ -148,6 +148,15 @@ void moot__emulator_cut(struct moot_emulator_connection *c)
                                                            : MOOT_EMULATOR_CLOSE);
 }
 
+void moot__emulator_put_unasked(struct moot_emulator_connection *c)
+{
+    if (c->reply.fault != MOOT_EMULATOR_FAULT_IDLE_408)
+        return;
+    moot__emulator_put_str(c, "HTTP/1.1 408 Request Timeout\r\n"
+                              "connection: close\r\ncontent-length: 0\r\n\r\n");
+    c->request.keep_alive = false;
+}
+
 void moot__emulator_complete(struct moot_emulator_connection *c)
 {
     c->due_ns = MOOT_NEVER_NS;

@@ -96,6 +96,9 @@ void moot__emulator_put_str(struct moot_emulator_connection *connection, const c
 /* One HTTP chunk, or one for each byte under the fault split-utf8; bare bytes for HTTP/1.0. */
 void moot__emulator_put_chunk(struct moot_emulator_connection *connection, struct moot_view bytes);
 
+/* What servers say to a connection that was idle for too long, where that is the reply's fault. */
+void moot__emulator_put_unasked(struct moot_emulator_connection *c);
+
 /* All of the answer is written. */
 void moot__emulator_complete(struct moot_emulator_connection *connection);
 

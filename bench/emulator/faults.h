@@ -93,7 +93,9 @@
     X(CONTINUES, "many-100", WIRE, NONE, 0, "twenty 100 Continue before the answer")               \
     X(GZIP, "gzip", WIRE, NONE, 0, "a whole answer in gzip, whether asked for or not")             \
     X(SLOW, "slow-bytes", WIRE, NONE, 0, "one byte an interval")                                   \
-    X(SPLIT, "split-utf8", WIRE, NONE, 0, "a chunk and a write for every byte")
+    X(SPLIT, "split-utf8", WIRE, NONE, 0, "a chunk and a write for every byte")                    \
+    X(TWO_ANSWERS, "double-answer", WIRE, NONE, 0, "a whole answer, and the same again")           \
+    X(IDLE_408, "idle-408", WIRE, NONE, 0, "after the answer a 408 that nobody asked for, FIN")
 
 enum moot_emulator_fault {
     MOOT_EMULATOR_FAULT_NONE = 0,

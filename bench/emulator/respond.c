@@ -140,6 +140,7 @@ static bool is_applicable(enum moot_emulator_fault fault, const struct moot_emul
     switch (fault) {
     case MOOT_EMULATOR_FAULT_GZIP:
     case MOOT_EMULATOR_FAULT_SHORT_BODY:
+    case MOOT_EMULATOR_FAULT_TWO_ANSWERS:
         return !r->stream;
     case MOOT_EMULATOR_FAULT_NO_LAST_CHUNK:
     case MOOT_EMULATOR_FAULT_BAD_CHUNK:

@@ -335,6 +335,7 @@ static void step_end(struct moot_emulator_connection *c)
         moot__emulator_put_str(c, "0\r\n\r\n");
     if (c->reply.fault == MOOT_EMULATOR_FAULT_LONG_BODY)
         moot__emulator_put_str(c, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    moot__emulator_put_unasked(c);
     moot__emulator_complete(c);
 }
 

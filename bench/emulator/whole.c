@@ -50,7 +50,8 @@ static void put_body_chunked(struct moot_emulator_connection *c, struct moot_vie
 }
 
 /* Write the body, or the part of it that the fault lets through; then end as it says. */
-static void put_body(struct moot_emulator_connection *c, bool is_chunked)
+static void put_body(struct moot_emulator_connection *c, struct moot_emulator_head *head,
+                     bool is_chunked)
 {
     enum moot_emulator_fault fault = c->reply.fault;
     enum moot_emulator_place place = moot__emulator_fault_of(c)->place;
@@ -72,6 +73,11 @@ static void put_body(struct moot_emulator_connection *c, bool is_chunked)
     }
     if (fault == MOOT_EMULATOR_FAULT_LONG_BODY)
         moot__emulator_put_str(c, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    if (fault == MOOT_EMULATOR_FAULT_TWO_ANSWERS) {
+        moot__emulator_put_head(c, head, false);
+        moot__emulator_put(c, body);
+    }
+    moot__emulator_put_unasked(c);
     moot__emulator_complete(c);
 }
 
@@ -100,5 +106,5 @@ void moot__emulator_whole(struct moot_emulator_connection *c)
     if (place == MOOT_EMULATOR_AT_IN_HEAD || place == MOOT_EMULATOR_AT_HEAD)
         moot__emulator_cut(c);
     else
-        put_body(c, is_chunked);
+        put_body(c, &head, is_chunked);
 }

@@ -100,6 +100,8 @@ static const struct {
     SAME(GZIP, MOOT_OK),
     SAME(SLOW, MOOT_OK),
     SAME(SPLIT, MOOT_OK),
+    SAME(TWO_ANSWERS, MOOT_OK),
+    SAME(IDLE_408, MOOT_OK),
 #undef SAME
 #undef EACH
 };

@@ -204,6 +204,62 @@ static void faults_end_in_errors_and_never_in_wrong_bytes(void **state)
     assert_true(ok > 5 && reset > 5);
 }
 
+/* Somebody between ends it for both, or forgets it: whoever sends next is told. */
+static void connections_are_cut_between(void **state)
+{
+    (void)state;
+    unsigned fins = 0, resets = 0;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct echo echo;
+        struct moot_sim_options options = rough;
+        options.seed = seed;
+        options.faults.fin = seed % 2 ? 1000 : 0;
+        options.faults.forget = seed % 2 ? 0 : 1000;
+        echo_begin(&echo, &options);
+        assert_true(moot__sim_run_until(echo.sim, is_decided, &echo, hour));
+        assert_false(echo.is_wrong);
+        fins += echo.outcome == MOOT_ETRUNCATED;
+        resets += echo.outcome == MOOT_ERESET;
+        assert_true(seed % 2 || echo.outcome != MOOT_ETRUNCATED);
+        echo_end(&echo);
+    }
+    assert_true(fins > 3 && resets > 10);
+}
+
+static void corrupted_bytes_are_counted(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct echo echo;
+        struct moot_sim_options options = rough;
+        options.seed = seed;
+        options.faults.corrupt = 3000;
+        echo_begin(&echo, &options);
+        assert_true(moot__sim_run_until(echo.sim, is_decided, &echo, hour));
+        assert_int_equal(echo.outcome, MOOT_OK);
+        assert_true(!echo.is_wrong || moot__sim_corruptions(echo.sim) > 0);
+        echo_end(&echo);
+    }
+}
+
+/* Wake-ups for nothing and refusals for nothing cost time, and no byte. */
+static void false_alarms_lose_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct echo echo;
+        struct moot_sim_options options = rough;
+        options.seed = seed;
+        options.faults.early_again = 600000;
+        options.faults.spurious = 300000;
+        echo_begin(&echo, &options);
+        assert_true(moot__sim_run_until(echo.sim, is_decided, &echo, hour));
+        assert_int_equal(echo.outcome, MOOT_OK);
+        assert_false(echo.is_wrong);
+        echo_end(&echo);
+    }
+}
+
 static int connect_outcome(const struct moot_sim_faults *faults, uint64_t *took_ns)
 {
     struct echo echo;
@@ -288,10 +344,41 @@ static void names_are_what_the_script_says(void **state)
     assert_true(moot__sim_run_until(sim, is_resolved, &hanging, hour));
     assert_int_equal(hanging.resolve.status, MOOT_EDNS);
     assert_true(moot__sim_now_ns(sim) - before_ns > 30 * MOOT_NS_PER_S);
+    moot__sim_set_faults(sim, &(struct moot_sim_faults){.dns_empty = 1000000});
+    struct question empty = {.resolve = {.on_done = on_resolved, .host = "localhost"}};
+    assert_int_equal(host->ops->resolve(host, &empty.resolve), MOOT_OK);
+    assert_true(moot__sim_run_until(sim, is_resolved, &empty, hour));
+    assert_int_equal(empty.resolve.status, MOOT_EDNS);
+    moot__sim_set_faults(sim, &(struct moot_sim_faults){.dns_dead = 1000000});
+    struct question dead = {.resolve = {.on_done = on_resolved, .host = "localhost"}};
+    assert_int_equal(host->ops->resolve(host, &dead.resolve), MOOT_OK);
+    assert_true(moot__sim_run_until(sim, is_resolved, &dead, hour));
+    assert_int_equal(dead.resolve.status, MOOT_OK);
+    assert_int_equal(dead.resolve.addresses[0].bytes[1], 66);
     moot__sim_host_close(host, on_closed, &is_closed);
     while (!is_closed)
         assert_true(moot__sim_step(sim));
     assert_false(moot__sim_step(sim)); /* nothing is left that could ever happen */
+    moot__sim_free(sim);
+}
+
+static void the_wall_clock_jumps_and_time_goes_on(void **state)
+{
+    (void)state;
+    struct moot_sim *sim;
+    struct moot_transport *host;
+    bool is_closed = false;
+    assert_int_equal(moot__sim_new(&(struct moot_sim_options){.seed = 6}, &sim), MOOT_OK);
+    assert_int_equal(moot__sim_host_new(sim, NULL, &host), MOOT_OK);
+    uint64_t wall_ns = moot__wall_ns(host), now_ns = moot__now_ns(host);
+    moot__sim_jump_wall(sim, -86400);
+    assert_true(moot__wall_ns(host) == wall_ns - 86400 * MOOT_NS_PER_S);
+    moot__sim_jump_wall(sim, 86400 + 5);
+    assert_true(moot__wall_ns(host) == wall_ns + 5 * MOOT_NS_PER_S);
+    assert_true(moot__now_ns(host) == now_ns);
+    moot__sim_host_close(host, on_closed, &is_closed);
+    while (!is_closed)
+        assert_true(moot__sim_step(sim));
     moot__sim_free(sim);
 }
 
@@ -300,9 +387,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_survive_every_cut_and_one_seed_is_one_run),
         cmocka_unit_test(faults_end_in_errors_and_never_in_wrong_bytes),
+        cmocka_unit_test(connections_are_cut_between),
+        cmocka_unit_test(corrupted_bytes_are_counted),
+        cmocka_unit_test(false_alarms_lose_nothing),
         cmocka_unit_test(connections_are_refused_or_unanswered),
         cmocka_unit_test(unread_bytes_turn_the_end_into_a_reset),
         cmocka_unit_test(names_are_what_the_script_says),
+        cmocka_unit_test(the_wall_clock_jumps_and_time_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

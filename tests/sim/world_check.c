@@ -92,6 +92,7 @@ void world_check_step(struct world *world)
     ledger = moot_emulator_ledger(moot__emulator_server_emulator(world->server));
     if (ledger->requests == world->arrival_count)
         return;
+    world->doubled = ledger->faults[MOOT_EMULATOR_FAULT_TWO_ANSWERS];
     while (world->arrival_count < ledger->requests)
         world->arrivals[world->arrival_count++ % WORLD_ARRIVALS] = moot__sim_now_ns(world->sim);
     if (world->plan.rpm && world->plan.sim.faults.stall == 0 && !world_is_muddled(world))

@@ -131,6 +131,8 @@ static void draw_provider(struct world *world)
     emulator->slow_byte_ns = 1 * MS + below(world, 40 * MS);
     emulator->hint = (enum moot_emulator_hint)below(world, MOOT_EMULATOR_HINT_NEGATIVE);
     emulator->hint_ns = below(world, 5 * S);
+    if (one_in(world, 2))
+        emulator->quota.rates = (enum moot_emulator_rates)below(world, MOOT_EMULATOR_RATES);
     plan->rpm = one_in(world, 2) ? 30 + below(world, 1000) : 0;
     if (one_in(world, 3))
         emulator->quota.rpm = plan->rpm ? plan->rpm : 60 + below(world, 600);
