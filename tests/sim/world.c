@@ -14,9 +14,28 @@
 
 enum { STEPS_MAX = 30 * 1000 * 1000 };
 
-/* Once faults have stopped, this is long enough for everything that may still wait: hints, cuts of
- * the rate, and a provider that answers one request a second or two. */
-#define DRAIN_NS (UINT64_C(3600) * MOOT_NS_PER_S)
+/* Liveness: from the moment when faults stop, everything is over within a span that the plan alone
+ * decides. First what is left of the faults settles (the longest hint or pause is 120 s, silent
+ * connections are given up after 135 s). Then the calls leave at no less than half of the lower of
+ * the two rates, plan's and provider's; where there is none, cuts of the rate that faults caused
+ * have to be made good. A provider that refuses for want of slots is taken for one with a low rate,
+ * which is found by trying, seconds a call. */
+#define RECOVERY_NS     (UINT64_C(600) * MOOT_NS_PER_S)
+#define SLOTS_CALL_NS   (UINT64_C(30) * MOOT_NS_PER_S)
+#define TAKING_APART_NS (UINT64_C(600) * MOOT_NS_PER_S)
+
+static uint64_t drain_ns(const struct world_plan *plan)
+{
+    uint64_t calls = (uint64_t)plan->talks * plan->roles, rate = plan->rpm;
+    uint64_t span_ns = WORLD_SETTLE_NS + RECOVERY_NS;
+    if (plan->emulator.quota.rpm && (!rate || plan->emulator.quota.rpm < rate))
+        rate = plan->emulator.quota.rpm;
+    if (rate)
+        span_ns += calls * 2 * 60 * MOOT_NS_PER_S / rate;
+    if (plan->emulator.quota.concurrency)
+        span_ns += calls * SLOTS_CALL_NS;
+    return span_ns;
+}
 
 static double seconds(const struct world *world)
 {
@@ -322,9 +341,8 @@ static void start_users(struct world *world)
 
 /* Step until it is so, checking after each; a bound that is reached is a failure of liveness. */
 static void live_until(struct world *world, bool (*is_so)(const struct world *world),
-                       const char *what)
+                       const char *what, uint64_t end_ns)
 {
-    uint64_t end_ns = moot__ns_add(moot__sim_now_ns(world->sim), world->plan.heal_ns + DRAIN_NS);
     for (uint64_t steps = 0; !is_so(world) && !world->has_failed; steps++) {
         bool may_go_on = steps < STEPS_MAX && moot__sim_now_ns(world->sim) < end_ns;
         if (!may_go_on || !moot__sim_step(world->sim)) {
@@ -334,6 +352,11 @@ static void live_until(struct world *world, bool (*is_so)(const struct world *wo
         }
         world_check_step(world);
     }
+}
+
+static uint64_t soon(const struct world *world)
+{
+    return moot__ns_add(moot__sim_now_ns(world->sim), TAKING_APART_NS);
 }
 
 static bool is_all_over(const struct world *world)
@@ -382,7 +405,7 @@ static void take_apart(struct world *world)
     moot__emulator_server_close(world->server);
     world->server = NULL;
     moot__sim_host_close(world->provider_host, on_host_closed, world);
-    live_until(world, are_hosts_closed, "closed");
+    live_until(world, are_hosts_closed, "closed", soon(world));
     world_check_end(world);
     world_check_books(world);
     world->hash = moot__sim_hash(world->sim);
@@ -400,10 +423,10 @@ static void live(struct world *world)
     }
     if (make_engines(world)) {
         start_users(world);
-        live_until(world, is_all_over, "over");
+        live_until(world, is_all_over, "over", world->plan.heal_ns + drain_ns(&world->plan));
     }
     close_engines(world);
-    live_until(world, are_engines_closed, "closed");
+    live_until(world, are_engines_closed, "closed", soon(world));
     if (!world->has_failed)
         take_apart(world);
 }

@@ -77,9 +77,11 @@ static void draw_jumps(struct world *world)
 static void draw_limits(struct world *world)
 {
     struct world_plan *plan = &world->plan;
-    static const size_t reads[] = {1, 7, 64, 1000};
-    plan->read_bytes_max =
-        one_in(world, 4) ? reads[below(world, 4)] : (size_t)MOOT_LIMIT_READ_CHUNK_BYTES;
+    static const size_t reads[] = {7, 64, 1000};
+    plan->read_bytes_max = one_in(world, 4) ? reads[below(world, moot__countof(reads))]
+                                            : (size_t)MOOT_LIMIT_READ_CHUNK_BYTES;
+    if (one_in(world, 40)) /* one byte a turn takes long */
+        plan->read_bytes_max = 1;
     plan->idle_max = one_in(world, 4) ? (size_t)below(world, 3) : MOOT_LIMIT_POOL_IDLE_PER_ORIGIN;
     plan->ring_bytes = one_in(world, 4) ? (size_t)512 << below(world, 6) : 256 << 10;
     plan->dns_ttl_ns = one_in(world, 3) ? below(world, 2 * S) : 60 * S;
