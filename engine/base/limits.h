@@ -36,7 +36,7 @@
     X(WORK_PENDING, 100000, "computations waiting for a thread; EBUSY")                            \
     X(ACCEPTS_PER_TURN, 64, "connections accepted before others get their turn")                   \
     X(DEPARTURES_PER_TURN, 32, "calls begun before sockets get their turn")                        \
-    X(POOL_IDLE_PER_ORIGIN, 1024, "idle connections kept; the oldest is closed")                   \
+    X(POOL_IDLE_PER_ORIGIN, 16384, "idle connections kept; the oldest is closed")                  \
     X(TLS_HANDSHAKES, 2, "full handshakes at work at once in one process-wide pool of an engine")  \
     X(TLS_SESSIONS, 256, "origins whose TLS session is kept; the oldest unused one is dropped")    \
     X(CALL_REQUEST_BYTES, 32 << 20, "a request body; ELIMIT")                                      \
