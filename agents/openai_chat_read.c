@@ -52,8 +52,12 @@ static int take_message(struct moot_reply *reply, const struct moot_json *messag
 
 static int take_names(struct moot_reply *reply, const struct moot_json *root)
 {
-    int rc = moot__reply_set_id(reply, moot__json_text(root, "id"));
-    return rc != MOOT_OK ? rc : moot__reply_set_model(reply, moot__json_text(root, "model"));
+    int rc = MOOT_OK; /* of a stream, the first event that has them names all */
+    if (reply->id.len == 0)
+        rc = moot__reply_set_id(reply, moot__json_text(root, "id"));
+    if (rc == MOOT_OK && reply->model.len == 0)
+        rc = moot__reply_set_model(reply, moot__json_text(root, "model"));
+    return rc;
 }
 
 static void take_usage(struct moot_reply *reply, const struct moot_json *root)
@@ -160,13 +164,11 @@ int moot__openai_chat_read_reply(struct moot_view body, struct moot_reply *reply
     body = moot__view_trim(body);
     if (body.len == 0)
         return moot__fail(info, MOOT_ECONTENT, MOOT_PHASE_BODY, "the answer has no body");
-    struct moot_arena arena;
-    moot__arena_init(&arena, reply->arena->allocator, MOOT_LIMIT_JSON_TREE_BYTES);
     const struct moot_json *root = NULL;
     struct moot_json_error error = {0};
-    int rc = moot__document_read(&arena, body, &root, &error);
+    int rc = moot__document_read(reply->scratch, body, &root, &error);
     rc = rc == MOOT_OK ? take_answer(root, reply, info) : fail_json(info, rc, &error);
-    moot__arena_deinit(&arena);
+    moot__arena_reset(reply->scratch);
     return rc;
 }
 
@@ -219,7 +221,8 @@ static int take_chunk(struct moot_reply_stream *stream, const struct moot_json *
 /* The event says itself that it is an error, whatever its data looks like. */
 static int take_error(struct moot_reply_stream *stream, struct moot_view data)
 {
-    return moot__provider_error_read(HTTP_OK, data, stream->scratch.allocator, &stream->error);
+    return moot__provider_error_read(HTTP_OK, data, stream->reply->scratch->allocator,
+                                     &stream->error);
 }
 
 /* An error whose braces are not wrapped in an `error` member, as it stands in an `error` field. */
@@ -237,7 +240,7 @@ static int take_stray(struct moot_reply_stream *stream, struct moot_view line)
     if (line.ptr[0] != '{')
         return take_error(stream, line);
     const struct moot_json *root = NULL;
-    int rc = moot__document_read(&stream->scratch, line, &root, NULL);
+    int rc = moot__document_read(stream->reply->scratch, line, &root, NULL);
     if (rc == MOOT_OK && (moot__provider_error_in(root) || is_naked_error(root)))
         return moot__provider_error_read_json(HTTP_OK, root, &stream->error);
     return rc == MOOT_ENOMEM ? rc : MOOT_OK;
@@ -253,7 +256,7 @@ static int take_data(struct moot_reply_stream *stream, struct moot_view data)
     }
     const struct moot_json *chunk = NULL;
     struct moot_json_error error = {0};
-    int rc = moot__document_read(&stream->scratch, data, &chunk, &error);
+    int rc = moot__document_read(stream->reply->scratch, data, &chunk, &error);
     return rc == MOOT_OK ? take_chunk(stream, chunk) : fail_json(&stream->error, rc, &error);
 }
 

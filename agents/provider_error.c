@@ -174,8 +174,8 @@ static void search(const struct moot_json *json, struct findings *found, int dep
 static bool has_error_member(const struct moot_json *object)
 {
     const struct moot_json *error = moot__json_get(object, "error");
-    return moot__json_text(object, "error").len > 0 || moot__json_is_object(error) ||
-           moot__json_is_array(error);
+    return moot__json_is_object(error) || moot__json_is_array(error) ||
+           (moot__json_is_string(error) && error->text.len > 0);
 }
 
 bool moot__provider_error_in(const struct moot_json *root)

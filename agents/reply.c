@@ -10,9 +10,11 @@
 
 #define NAME_BYTES_MAX 256
 
-void moot__reply_init(struct moot_reply *reply, struct moot_arena *arena)
+void moot__reply_init(struct moot_reply *reply, struct moot_arena *arena,
+                      struct moot_arena *scratch)
 {
-    *reply = (struct moot_reply){.arena = arena};
+    assert(arena && scratch && arena != scratch);
+    *reply = (struct moot_reply){.arena = arena, .scratch = scratch};
     moot__buf_init(&reply->text, arena->allocator, MOOT_LIMIT_REPLY_BYTES);
     moot__buf_init(&reply->refusal, arena->allocator, MOOT_LIMIT_REPLY_BYTES);
     moot__buf_init(&reply->tool_calls, arena->allocator, MOOT_LIMIT_REPLY_BYTES);

@@ -30,8 +30,9 @@ enum moot_finish {
 };
 
 struct moot_reply {
-    struct moot_arena *arena; /* borrowed: id and model live there */
-    struct moot_buf text;     /* UTF-8; may be empty in an answer */
+    struct moot_arena *arena;   /* borrowed: id and model live there */
+    struct moot_arena *scratch; /* borrowed: JSON while it is being read; empty in between */
+    struct moot_buf text;       /* UTF-8; may be empty in an answer */
     size_t settled; /* bytes of the text that no later piece changes: valid UTF-8; what is after
                        them may be half a character */
     struct moot_buf refusal;    /* the model's refusal, or empty */
@@ -42,8 +43,10 @@ struct moot_reply {
     struct moot_tokens usage;
 };
 
-/* Buffers take memory from the arena's allocator. */
-void moot__reply_init(struct moot_reply *reply, struct moot_arena *arena);
+/* Buffers take memory from the arena's allocator. Any number of replies may share a scratch, as
+ * none keeps anything there. */
+void moot__reply_init(struct moot_reply *reply, struct moot_arena *arena,
+                      struct moot_arena *scratch);
 void moot__reply_deinit(struct moot_reply *reply); /* safe on a zeroed struct, and twice */
 void moot__reply_reset(struct moot_reply *reply);  /* as after init, memory kept */
 

@@ -10,18 +10,19 @@
 #include "tool_calls.h"
 
 void moot__reply_stream_init(struct moot_reply_stream *stream, const struct moot_dialect *dialect,
-                             struct moot_reply *reply, const struct moot_allocator *allocator)
+                             struct moot_reply *reply)
 {
     assert(dialect && reply && reply->text.len == 0);
-    *stream = (struct moot_reply_stream){.dialect = dialect, .reply = reply};
-    moot__arena_init(&stream->scratch, allocator, MOOT_LIMIT_JSON_TREE_BYTES);
-    moot__tool_calls_init(&stream->tool_calls, allocator);
+    memset(stream, 0, offsetof(struct moot_reply_stream, error));
+    moot__error_clear(&stream->error);
+    stream->dialect = dialect;
+    stream->reply = reply;
+    moot__tool_calls_init(&stream->tool_calls, reply->scratch->allocator);
 }
 
 void moot__reply_stream_deinit(struct moot_reply_stream *stream)
 {
     moot__tool_calls_deinit(&stream->tool_calls);
-    moot__arena_deinit(&stream->scratch);
 }
 
 /* Text that has become final since the last time. */
@@ -56,7 +57,7 @@ int moot__reply_stream_event(struct moot_reply_stream *stream,
         return MOOT_OK;
     }
     int rc = stream->dialect->read_event(stream, event);
-    moot__arena_reset(&stream->scratch);
+    moot__arena_reset(stream->reply->scratch);
     *delta = show(stream, false);
     return rc == MOOT_OK ? MOOT_OK : fail(stream, rc);
 }

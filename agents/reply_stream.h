@@ -4,7 +4,7 @@
 /* A streamed answer, event by event. The rules that are the same for every dialect live here: what
  * is a success, what comes after the end, how text is handed on. Pure; belongs to one call.
  *
- *   moot__reply_stream_init(&s, dialect, &reply, allocator);
+ *   moot__reply_stream_init(&s, dialect, &reply);
  *   for each event of the transport's parser:
  *       rc = moot__reply_stream_event(&s, &event, &delta);    text that is new: show it
  *       if (rc != 0) the call failed, s.error says how; partial text is in the reply
@@ -38,7 +38,6 @@ struct moot_stream_event {
 struct moot_reply_stream {
     const struct moot_dialect *dialect;
     struct moot_reply *reply;
-    struct moot_arena scratch; /* one event's JSON; emptied after each */
     struct moot_tool_calls tool_calls;
     bool answered; /* choice 0 was there */
     bool ended;    /* the dialect's end marker came */
@@ -51,7 +50,7 @@ struct moot_reply_stream {
 
 /* `reply` is initialised, empty and outlives the stream. */
 void moot__reply_stream_init(struct moot_reply_stream *stream, const struct moot_dialect *dialect,
-                             struct moot_reply *reply, const struct moot_allocator *allocator);
+                             struct moot_reply *reply);
 void moot__reply_stream_deinit(
     struct moot_reply_stream *stream); /* safe on a zeroed struct, and twice */
 

@@ -28,6 +28,8 @@ static void take(struct moot_tokens *tokens, enum moot_tokens_known bit, uint64_
 {
     uint64_t value;
     double real;
+    if (!number)
+        return;
     if (moot__json_u64(number, &value)) {
         *count = value;
     } else if (moot__json_double(number, &real) && real >= 0 && real < 9e15) {
@@ -40,6 +42,8 @@ static void take(struct moot_tokens *tokens, enum moot_tokens_known bit, uint64_
 
 void moot__tokens_read(struct moot_tokens *tokens, const struct moot_json *usage)
 {
+    if (!moot__json_is_object(usage))
+        return; /* most events have none */
     const struct moot_json *in = moot__json_get(usage, "prompt_tokens_details");
     const struct moot_json *out = moot__json_get(usage, "completion_tokens_details");
     const struct {

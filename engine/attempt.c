@@ -11,6 +11,8 @@
  * connection open beyond this loses it, and the answer stands. */
 #define DRAIN_NS (UINT64_C(100) * MOOT_NS_PER_MS)
 
+enum { BELIEVED_BODY_BYTES = 64 << 10 };
+
 static struct moot_attempt *attempt_of(struct moot_call *call)
 {
     return moot__container_of(call, struct moot_attempt, call);
@@ -68,6 +70,14 @@ static int64_t wall_s_of(const struct moot_attempt *attempt, const struct moot_h
     return (int64_t)(moot__wall_ns(attempt->call.transport) / MOOT_NS_PER_S);
 }
 
+/* Room for the whole body at once, as far as its announced length is believed. */
+static int reserve_body(struct moot_attempt *attempt, const struct moot_http1_head *head)
+{
+    if (head->content_length <= 0 || head->content_length > BELIEVED_BODY_BYTES)
+        return MOOT_OK;
+    return moot__buf_reserve(&attempt->body, (size_t)head->content_length);
+}
+
 static int on_head(struct moot_call *call, const struct moot_http1_head *head)
 {
     struct moot_attempt *attempt = attempt_of(call);
@@ -79,7 +89,8 @@ static int on_head(struct moot_call *call, const struct moot_http1_head *head)
     for (size_t i = 0; i < head->header_count; i++)
         moot__rate_header(&attempt->rates, head->headers[i].name, head->headers[i].value,
                           attempt->wall_s);
-    return choose_mode(attempt, head);
+    int rc = choose_mode(attempt, head);
+    return rc ? rc : reserve_body(attempt, head);
 }
 
 /* ---- The body ---- */
@@ -251,7 +262,7 @@ static void on_call_done(struct moot_call *call)
 static void prepare(struct moot_attempt *attempt, const struct moot_attempt_request *request)
 {
     const struct moot_allocator *allocator = request->pool->transport->allocator;
-    attempt->error = (struct moot_error_info){0};
+    moot__error_clear(&attempt->error);
     attempt->reach = MOOT_REACH_NOT_SENT;
     attempt->first_token_ns = 0;
     attempt->retry_after[0] = attempt->retry_after_ms[0] = '\0';
@@ -268,7 +279,7 @@ static void prepare(struct moot_attempt *attempt, const struct moot_attempt_requ
     attempt->call.on_done = on_call_done;
     attempt->call.is_sound = is_sound;
     moot__sse_init(&attempt->sse, allocator);
-    moot__reply_stream_init(&attempt->stream, request->dialect, attempt->reply, allocator);
+    moot__reply_stream_init(&attempt->stream, request->dialect, attempt->reply);
     moot__buf_init(&attempt->body, allocator, MOOT_LIMIT_HTTP_BODY_BYTES);
 }
 

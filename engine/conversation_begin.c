@@ -98,7 +98,7 @@ static struct moot_conversation *new_conversation(struct moot_engine *engine,
     moot__arena_init(&c->arena, engine->allocator, MOOT_LIMIT_CONVERSATION_BYTES);
     moot__buf_init(&c->target, engine->allocator, MOOT_LIMIT_HTTP_URL_BYTES);
     moot__buf_init(&c->body, engine->allocator, MOOT_LIMIT_CALL_REQUEST_BYTES);
-    moot__reply_init(&c->reply, &c->arena);
+    moot__reply_init(&c->reply, &c->arena, &engine->scratch);
     c->stream = options->stream;
     c->events = options->events ? options->events : ~0u;
     c->work_limit_ns = options->work_limit_ns;

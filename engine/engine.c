@@ -192,6 +192,7 @@ static void deinit_parts(struct moot_engine *engine)
     moot__tls_client_free(engine->tls);
     moot__tls_trust_unref(engine->trust);
     moot__dns_deinit(&engine->dns);
+    moot__arena_deinit(&engine->scratch);
     if (engine->trace)
         moot__trace_detach(engine->trace, engine->ring);
     moot_plan_unref(engine->plan);
@@ -216,6 +217,7 @@ int moot__engine_new_on(struct moot_transport *transport, const struct moot_engi
     engine->ring = options->trace ? moot__trace_attach(options->trace) : NULL;
     engine->log = options->log;
     engine->log_context = options->log_context;
+    moot__arena_init(&engine->scratch, options->allocator, MOOT_LIMIT_JSON_TREE_BYTES);
     moot__list_init(&engine->conversations);
     moot__list_init(&engine->slot_queue);
     moot__list_init(&engine->departures);

@@ -39,6 +39,7 @@ struct moot_engine {
     struct moot_pool pool;
     struct moot_upstream *upstreams; /* in the plan's order */
     unsigned upstream_count;
+    struct moot_arena scratch; /* answers while they are being read; empty between them */
     struct moot_rng rng;
     struct moot_trace *trace;
     struct moot_ring *ring; /* the trace's, for this engine; or NULL */

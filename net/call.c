@@ -99,12 +99,8 @@ static void fail(struct moot_call *call, int code, const char *why)
 
 static int write_headers(struct moot_buf *out, const struct moot_call_request *request)
 {
-    struct moot_buf host;
-    moot__buf_init(&host, out->allocator, 512);
-    int rc = moot__url_append_authority(&host, moot__origin_url(request->origin));
-    if (!rc)
-        rc = moot__http1_write_header(out, MOOT_VIEW("Host"), moot__buf_view(&host));
-    moot__buf_deinit(&host);
+    int rc =
+        moot__http1_write_header(out, MOOT_VIEW("Host"), moot__origin_authority(request->origin));
     for (size_t i = 0; !rc && i < request->header_count; i++)
         rc = moot__http1_write_header(out, request->headers[i].name, request->headers[i].value);
     for (size_t i = 0; !rc && i < request->more_header_count; i++)
@@ -467,7 +463,7 @@ static void prepare(struct moot_call *call, struct moot_pool *pool,
     call->pool = pool;
     call->origin = request->origin;
     call->connection = NULL;
-    call->error = (struct moot_error_info){0};
+    moot__error_clear(&call->error);
     call->status = 0;
     call->reject_code = call->send_error = 0;
     call->sent = call->paused = call->tried_elsewhere = false;

@@ -90,9 +90,14 @@ static int append_parts(struct moot_buf *buf, const struct moot_view *parts, siz
     for (size_t i = 0; i < count; i++)
         total += parts[i].len;
     int rc = moot__buf_reserve(buf, total);
-    for (size_t i = 0; i < count && !rc; i++)
-        rc = moot__buf_append_view(buf, parts[i]);
-    return rc;
+    if (rc)
+        return rc;
+    char *to = buf->data + buf->len;
+    for (size_t i = 0; i < count; to += parts[i++].len)
+        if (parts[i].len)
+            memcpy(to, parts[i].ptr, parts[i].len);
+    buf->len += total;
+    return MOOT_OK;
 }
 
 int moot__http1_write_request_line(struct moot_buf *buf, struct moot_view method,

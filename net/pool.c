@@ -37,6 +37,7 @@ struct moot_origin {
     size_t idle_count;
     char *text; /* owns what the URLs point into */
     struct moot_url url, proxy;
+    struct moot_buf authority;
     bool has_proxy, allow_link_local;
     struct moot_buf key;
 };
@@ -70,6 +71,7 @@ static void free_origin(struct moot_origin *origin)
     if (origin->key.data)
         moot__wipe(origin->key.data, origin->key.cap);
     moot__buf_deinit(&origin->key);
+    moot__buf_deinit(&origin->authority);
     moot__free(allocator, origin);
 }
 
@@ -106,7 +108,10 @@ static int new_origin(struct moot_pool *pool, const struct moot_origin_spec *spe
     moot__list_init(&origin->node);
     moot__list_init(&origin->idle);
     moot__list_init(&origin->busy);
+    moot__buf_init(&origin->authority, pool->transport->allocator, MOOT_LIMIT_HTTP_URL_BYTES);
     int rc = copy_urls(origin, spec);
+    if (!rc)
+        rc = moot__url_append_authority(&origin->authority, &origin->url);
     if (rc) {
         free_origin(origin);
         return rc;
@@ -142,9 +147,9 @@ out:
     return rc;
 }
 
-const struct moot_url *moot__origin_url(const struct moot_origin *origin)
+struct moot_view moot__origin_authority(const struct moot_origin *origin)
 {
-    return &origin->url;
+    return moot__buf_view(&origin->authority);
 }
 
 /* ---- The end of a connection ---- */

@@ -47,7 +47,7 @@ void moot__pool_deinit(struct moot_pool *pool);
  * proxy URL that is none, or not http://). */
 MOOT_NODISCARD int moot__pool_origin(struct moot_pool *pool, const struct moot_origin_spec *spec,
                                      struct moot_origin **out);
-const struct moot_url *moot__origin_url(const struct moot_origin *origin);
+struct moot_view moot__origin_authority(const struct moot_origin *origin); /* for a Host header */
 
 /* One connection. It is idle in its origin's list, or serves one call. */
 struct moot_connection {

@@ -30,13 +30,14 @@ static int work_event(size_t count)
         "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"
         "\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" token\"},"
         "\"finish_reason\":null}]}\n\n";
-    struct moot_arena arena;
+    struct moot_arena arena, scratch;
     struct moot_reply reply;
     struct moot_reply_stream stream;
     struct moot_sse_parser parser;
     moot__arena_init(&arena, NULL, MOOT_LIMIT_CONVERSATION_BYTES);
-    moot__reply_init(&reply, &arena);
-    moot__reply_stream_init(&stream, &moot__dialect_openai, &reply, NULL);
+    moot__arena_init(&scratch, NULL, MOOT_LIMIT_JSON_TREE_BYTES);
+    moot__reply_init(&reply, &arena, &scratch);
+    moot__reply_stream_init(&stream, &moot__dialect_openai, &reply);
     moot__sse_init(&parser, NULL);
     int rc = MOOT_OK;
     for (size_t i = 0; i < count && rc == MOOT_OK; i++)
@@ -44,6 +45,7 @@ static int work_event(size_t count)
     moot__sse_deinit(&parser);
     moot__reply_stream_deinit(&stream);
     moot__reply_deinit(&reply);
+    moot__arena_deinit(&scratch);
     moot__arena_deinit(&arena);
     return rc;
 }
@@ -58,17 +60,19 @@ static int work_body(size_t count)
             ANSWER_80 ANSWER_80 ANSWER_80 ANSWER_80
         "\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":30,\"completion_tokens\":"
         "100,\"total_tokens\":130}}";
-    struct moot_arena arena;
+    struct moot_arena arena, scratch;
     int rc = MOOT_OK;
+    moot__arena_init(&scratch, NULL, MOOT_LIMIT_JSON_TREE_BYTES);
     for (size_t i = 0; i < count && rc == MOOT_OK; i++) {
         struct moot_reply reply;
         struct moot_error_info info;
         moot__arena_init(&arena, NULL, MOOT_LIMIT_CONVERSATION_BYTES);
-        moot__reply_init(&reply, &arena);
+        moot__reply_init(&reply, &arena, &scratch);
         rc = moot__dialect_openai.read_reply(moot__view(text, sizeof text - 1), &reply, &info);
         moot__reply_deinit(&reply);
         moot__arena_deinit(&arena);
     }
+    moot__arena_deinit(&scratch);
     return rc;
 }
 

@@ -6,8 +6,12 @@
 
 #include "check.h"
 
-/* Small at first: ten thousand streams hold three arenas each, most of them almost empty. */
-enum { FIRST_BLOCK_BYTES = 992, ALIGNMENT = alignof(max_align_t) };
+/* Small at first: of ten thousand streams most have little to keep. */
+enum {
+    FIRST_BLOCK_BYTES = 992,
+    KEPT_BLOCK_BYTES_MAX = 256 << 10,
+    ALIGNMENT = alignof(max_align_t),
+};
 
 struct moot_arena_block {
     struct moot_arena_block *next;
@@ -38,11 +42,13 @@ void moot__arena_deinit(struct moot_arena *arena)
 
 void moot__arena_reset(struct moot_arena *arena)
 {
-    if (arena->blocks) {
-        free_blocks(arena, arena->blocks->next);
-        arena->blocks->next = NULL;
-        arena->blocks->used = 0;
+    if (!arena->blocks || arena->blocks->cap > KEPT_BLOCK_BYTES_MAX) {
+        moot__arena_deinit(arena);
+        return;
     }
+    free_blocks(arena, arena->blocks->next);
+    arena->blocks->next = NULL;
+    arena->blocks->used = 0;
     arena->used = 0;
 }
 

@@ -17,8 +17,8 @@ struct moot_arena {
 
 void moot__arena_init(struct moot_arena *arena, const struct moot_allocator *allocator, size_t max);
 void moot__arena_deinit(struct moot_arena *arena); /* safe on a zeroed struct, and twice */
-void moot__arena_reset(
-    struct moot_arena *arena); /* everything handed out is gone; one block kept */
+/* Everything handed out is gone; one block is kept, unless it is a large one. */
+void moot__arena_reset(struct moot_arena *arena);
 
 /* Aligned for any type; NULL when there is no memory or the ceiling is reached. */
 MOOT_NODISCARD void *moot__arena_alloc(struct moot_arena *arena, size_t size);

@@ -70,17 +70,8 @@ MOOT_NODISCARD int moot__json_read(struct moot_arena *arena, struct moot_view te
  * answers NULL, false or an empty view; so they nest without checks between:
  *     moot__json_get(moot__json_at(moot__json_get(root, "choices"), 0), "delta") */
 
-/* The member of an object; of several with one key the last. */
-const struct moot_json *moot__json_get_view(const struct moot_json *object, struct moot_view key);
-
 /* The element of an array, from 0. */
 const struct moot_json *moot__json_at(const struct moot_json *array, size_t index);
-
-static inline const struct moot_json *moot__json_get(const struct moot_json *object,
-                                                     const char *key)
-{
-    return moot__json_get_view(object, moot__view_str(key));
-}
 
 static inline bool moot__json_is(const struct moot_json *node, enum moot_json_type type)
 {
@@ -110,6 +101,26 @@ static inline bool moot__json_is_array(const struct moot_json *node)
 static inline bool moot__json_is_object(const struct moot_json *node)
 {
     return moot__json_is(node, MOOT_JSON_OBJECT);
+}
+
+/* The member of an object; of several with one key the last. Inline, as nearly every key is a
+ * literal, and comparing with one of known length is an instruction or two. */
+static inline const struct moot_json *moot__json_get_view(const struct moot_json *object,
+                                                          struct moot_view key)
+{
+    const struct moot_json *found = NULL;
+    if (!moot__json_is_object(object))
+        return NULL;
+    for (const struct moot_json *member = object->child; member; member = member->next)
+        if (moot__view_eq(member->key, key))
+            found = member;
+    return found;
+}
+
+static inline const struct moot_json *moot__json_get(const struct moot_json *object,
+                                                     const char *key)
+{
+    return moot__json_get_view(object, moot__view_str(key));
 }
 
 /* A string's text. On false `*out` is untouched, as with all that follow. */

@@ -4,17 +4,6 @@
 
 /* Looking into a tree that json_read.c has built. */
 
-const struct moot_json *moot__json_get_view(const struct moot_json *object, struct moot_view key)
-{
-    if (!moot__json_is_object(object))
-        return NULL;
-    const struct moot_json *found = NULL;
-    for (const struct moot_json *member = object->child; member; member = member->next)
-        if (moot__view_eq(member->key, key))
-            found = member;
-    return found;
-}
-
 const struct moot_json *moot__json_at(const struct moot_json *array, size_t index)
 {
     if (!moot__json_is_array(array) || index >= array->count)

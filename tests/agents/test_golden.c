@@ -119,13 +119,16 @@ static bool step(const struct plan *plan, size_t number, const struct moot_json 
     moot__json_write_init(&writer, &body);
     moot__json_write_value(&writer, moot__json_get(upstream, "reply"));
     assert_int_equal(moot__json_write_finish(&writer), MOOT_OK);
+    struct moot_arena scratch;
     struct moot_reply reply;
-    moot__reply_init(&reply, arena);
+    moot__arena_init(&scratch, NULL, 1 << 20);
+    moot__reply_init(&reply, arena, &scratch);
     assert_int_equal(dialect->read_reply(moot__buf_view(&body), &reply, NULL), MOOT_OK);
     assert_int_equal(reply.finish, MOOT_FINISH_STOP);
     assert_int_equal(reply.usage.total, 18);
     assert_int_equal(moot__transcript_add(transcript, moot__buf_view(&reply.text)), MOOT_OK);
     moot__reply_deinit(&reply);
+    moot__arena_deinit(&scratch);
     moot__buf_deinit(&body);
     moot__buf_deinit(&target);
     return equal;

@@ -43,10 +43,10 @@ static int speak(struct moot_arena *arena, struct moot_buf *out)
     return rc == MOOT_OK ? write_body(&moot__dialect_openai, &request, arena, out) : rc;
 }
 
-static int listen_whole(struct moot_arena *arena)
+static int listen_whole(struct moot_arena *arena, struct moot_arena *scratch)
 {
     struct moot_reply reply;
-    moot__reply_init(&reply, arena);
+    moot__reply_init(&reply, arena, scratch);
     int rc = moot__dialect_openai.read_reply(
         MOOT_VIEW(
             "{\"id\":\"i\",\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a\xFF\","
@@ -56,7 +56,7 @@ static int listen_whole(struct moot_arena *arena)
     return rc;
 }
 
-static int listen_streamed(struct moot_arena *arena)
+static int listen_streamed(struct moot_arena *arena, struct moot_arena *scratch)
 {
     static const char *const chunks[] = {
         "{\"id\":\"i\",\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\",\"refusal\":"
@@ -69,8 +69,8 @@ static int listen_streamed(struct moot_arena *arena)
     };
     struct moot_reply reply;
     struct moot_reply_stream stream;
-    moot__reply_init(&reply, arena);
-    moot__reply_stream_init(&stream, &moot__dialect_openai, &reply, arena->allocator);
+    moot__reply_init(&reply, arena, scratch);
+    moot__reply_stream_init(&stream, &moot__dialect_openai, &reply);
     struct moot_view delta;
     int rc = MOOT_OK;
     for (size_t i = 0; rc == MOOT_OK && i < moot__countof(chunks); i++) {
@@ -86,16 +86,18 @@ static int listen_streamed(struct moot_arena *arena)
 
 static int run(const struct moot_allocator *allocator)
 {
-    struct moot_arena arena;
+    struct moot_arena arena, scratch;
     struct moot_buf out;
     moot__arena_init(&arena, allocator, 1 << 20);
+    moot__arena_init(&scratch, allocator, 1 << 20);
     moot__buf_init(&out, allocator, 1 << 20);
     int rc = speak(&arena, &out);
     if (rc == MOOT_OK)
-        rc = listen_whole(&arena);
+        rc = listen_whole(&arena, &scratch);
     if (rc == MOOT_OK)
-        rc = listen_streamed(&arena);
+        rc = listen_streamed(&arena, &scratch);
     moot__buf_deinit(&out);
+    moot__arena_deinit(&scratch);
     moot__arena_deinit(&arena);
     return rc;
 }

@@ -60,10 +60,11 @@ static const struct {
 static void every_body_is_an_answer_or_not(void **state)
 {
     (void)state;
-    struct moot_arena arena;
+    struct moot_arena arena, scratch;
     struct moot_reply reply;
     moot__arena_init(&arena, NULL, 1 << 20);
-    moot__reply_init(&reply, &arena);
+    moot__arena_init(&scratch, NULL, 1 << 20);
+    moot__reply_init(&reply, &arena, &scratch);
     for (size_t i = 0; i < moot__countof(cases); i++) {
         struct moot_error_info info = {0};
         int rc = moot__dialect_databricks.read_reply(moot__view_str(cases[i].body), &reply, &info);
@@ -78,16 +79,18 @@ static void every_body_is_an_answer_or_not(void **state)
     }
     moot__reply_deinit(&reply);
     moot__reply_deinit(&reply);
+    moot__arena_deinit(&scratch);
     moot__arena_deinit(&arena);
 }
 
 static void an_answer_keeps_what_came_with_it(void **state)
 {
     (void)state;
-    struct moot_arena arena;
+    struct moot_arena arena, scratch;
     struct moot_reply reply;
     moot__arena_init(&arena, NULL, 1 << 20);
-    moot__reply_init(&reply, &arena);
+    moot__arena_init(&scratch, NULL, 1 << 20);
+    moot__reply_init(&reply, &arena, &scratch);
     const char *body =
         "{\"id\":\"r1\",\"created\":1.7e9,\"model\":\"m-1\",\"unknown\":{},\"choices\":[{\"index\":"
         "0,\"message\":{\"content\":\"hi\",\"refusal\":null,\"tool_calls\":[{\"id\":\"c\",\"type\":"
@@ -109,6 +112,7 @@ static void an_answer_keeps_what_came_with_it(void **state)
     assert_int_equal(reply.usage.reasoning, 1);
     assert_int_equal(reply.usage.known, 31);
     moot__reply_deinit(&reply);
+    moot__arena_deinit(&scratch);
     moot__arena_deinit(&arena);
 }
 

@@ -307,7 +307,7 @@ static const struct stream_case cases[] = {
 };
 
 struct run {
-    struct moot_arena arena;
+    struct moot_arena arena, scratch;
     struct moot_reply reply;
     struct moot_reply_stream stream;
     struct moot_buf shown; /* the deltas, put together */
@@ -316,8 +316,9 @@ struct run {
 static void begin(struct run *run)
 {
     moot__arena_init(&run->arena, NULL, 1 << 20);
-    moot__reply_init(&run->reply, &run->arena);
-    moot__reply_stream_init(&run->stream, &moot__dialect_openai, &run->reply, NULL);
+    moot__arena_init(&run->scratch, NULL, 1 << 20);
+    moot__reply_init(&run->reply, &run->arena, &run->scratch);
+    moot__reply_stream_init(&run->stream, &moot__dialect_openai, &run->reply);
     moot__buf_init(&run->shown, NULL, 1 << 20);
 }
 
@@ -345,6 +346,7 @@ static void end(struct run *run)
     moot__reply_stream_deinit(&run->stream);
     moot__reply_deinit(&run->reply);
     moot__buf_deinit(&run->shown);
+    moot__arena_deinit(&run->scratch);
     moot__arena_deinit(&run->arena);
 }
 
