@@ -33,6 +33,9 @@
 #include "transport_uv_internal.h"
 #include "workers.h"
 
+/* How long what a poll has told is believed: less than a packet is on its way. */
+#define POLL_KNOWN_NS (5 * MOOT_NS_PER_MS)
+
 /* The end of a transport. */
 
 static void free_if_closed(struct transport_uv *t)
@@ -275,11 +278,14 @@ static void on_uv_prepare(uv_prepare_t *handle)
     struct transport_uv *t = handle->data;
     if (!moot__list_is_empty(&t->tasks)) {
         open_cache(t);
+        if (moot__ns_until(t->checked_ns, now_ns(&t->base)) > POLL_KNOWN_NS)
+            t->turn++; /* the host was busy elsewhere: what the last poll told is old */
         run_tasks(t);
     } else {
         rest_if_idle(t); /* the last one was cancelled */
     }
     t->is_behind = false;
+    t->turn++;
     open_cache(t);
 }
 
@@ -289,6 +295,7 @@ static void on_uv_check(uv_check_t *handle)
     fire_timers(t);
     if (!moot__list_is_empty(&t->tasks))
         run_tasks(t);
+    t->checked_ns = t->now_ns;
     t->is_cache_open = false;
 }
 
@@ -471,6 +478,7 @@ int moot__transport_uv_new(const struct moot_allocator *allocator, struct uv_loo
     t->base.ops = &transport_ops;
     t->base.allocator = allocator;
     t->loop = loop;
+    t->turn = 1;
     t->armed_ms = MOOT_NEVER_NS;
     moot__timers_init(&t->timers);
     moot__list_init(&t->tasks);

@@ -26,6 +26,8 @@ struct transport_uv {
     bool is_late;   /* timers are due; poll must not wait, for they fire after it */
     bool is_behind; /* a callback of this poll took long, and libuv's time is not poll's any more */
 
+    uint64_t turn;       /* counts the polls, from 1 */
+    uint64_t checked_ns; /* when the last one was, or earlier */
     uint64_t now_ns;
     bool is_cache_open, is_cached;
 

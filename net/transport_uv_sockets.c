@@ -4,6 +4,10 @@
  * system calls, so it is widened when needed and narrowed only when an event comes that nobody
  * wants.
  *
+ * A poll tells of bytes and of the peer's end alike. Who has read all that was there is told that
+ * there is no more until the next poll, without a system call: the pool asks just that before it
+ * uses a connection again.
+ *
  * A socket is closed at once, but its uv_poll handle closes at the end of the turn, so its memory
  * lives until then. */
 #include <errno.h>
@@ -22,7 +26,9 @@ struct uv_stream {
     int fd;
     int failure; /* the errno that ended it, negative; 0 while it lives */
     unsigned wanted, armed;
-    bool is_made; /* connected, as far as is known */
+    bool is_made;          /* connected, as far as is known */
+    bool is_ended;         /* the peer has ended its side, as far as is known */
+    uint64_t drained_turn; /* when a read took all that was there, or 0 */
 };
 
 struct listener {
@@ -78,8 +84,8 @@ static void stream_watch(struct uv_stream *stream, unsigned interest)
         uv_poll_stop(&stream->poll);
         return;
     }
-    int events =
-        (interest & MOOT_READABLE ? UV_READABLE : 0) | (interest & MOOT_WRITABLE ? UV_WRITABLE : 0);
+    int events = (interest & MOOT_READABLE ? UV_READABLE | UV_DISCONNECT : 0) |
+                 (interest & MOOT_WRITABLE ? UV_WRITABLE : 0);
     int failed = uv_poll_start(&stream->poll, events, on_uv_poll);
     assert(!failed);
     moot__ignore(failed);
@@ -107,6 +113,7 @@ static void on_uv_poll(uv_poll_t *poll, int status, int events)
     } else {
         ready |= events & UV_READABLE ? MOOT_READABLE : 0;
         ready |= events & UV_WRITABLE ? MOOT_WRITABLE : 0;
+        stream->is_ended = stream->is_ended || events & UV_DISCONNECT;
     }
     unsigned unwanted = ready & ~stream->wanted;
     if (status < 0 ? stream->wanted != 0 : unwanted != 0)
@@ -133,7 +140,13 @@ static ptrdiff_t stream_read(struct moot_stream *base, void *data, size_t cap)
     struct uv_stream *stream = from_stream(base);
     if (stream->failure)
         return stream->is_made ? MOOT_ERESET : MOOT_ECONNECT;
-    return stream_result(stream, moot__socket_read(stream->fd, data, cap));
+    uint64_t turn = stream->transport->turn;
+    if (stream->drained_turn == turn && !stream->is_ended)
+        return MOOT_EAGAIN;
+    ptrdiff_t result = stream_result(stream, moot__socket_read(stream->fd, data, cap));
+    if (result == MOOT_EAGAIN || (result > 0 && (size_t)result < cap))
+        stream->drained_turn = turn;
+    return result;
 }
 
 static ptrdiff_t stream_write(struct moot_stream *base, const void *data, size_t len)

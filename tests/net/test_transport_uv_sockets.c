@@ -178,12 +178,55 @@ static void bytes_that_came_during_a_stall_are_read_before_a_deadline_fires(void
         check_stall(*state, i & 1, i & 2);
 }
 
+/* Reads more than there is, twice: all that the first poll told is known at once. */
+struct drain {
+    struct test_pair pair;
+    int reads;
+    ptrdiff_t got[2];
+};
+
+static void server_drains(struct moot_stream *stream, unsigned ready)
+{
+    struct drain *drain = stream->owner;
+    char bytes[8];
+    moot__ignore(ready);
+    if (drain->reads > 0)
+        return;
+    while (drain->reads < 2)
+        drain->got[drain->reads++] = moot__stream_read(stream, bytes, sizeof bytes);
+}
+
+static void check_drain(struct test_loop *test, bool is_closed, ptrdiff_t second)
+{
+    struct drain drain = {.reads = 0};
+    test_pair_make(&drain.pair, test);
+    drain.pair.server->on_ready = server_drains;
+    drain.pair.server->owner = &drain;
+    moot__stream_want(drain.pair.server, MOOT_READABLE);
+    assert_int_equal(moot__stream_write(drain.pair.client, "abc", 3), 3);
+    if (is_closed)
+        moot__stream_close(drain.pair.client);
+    assert_true(test_loop_run_until_count(test, &drain.reads, 2));
+    assert_int_equal(drain.got[0], 3);
+    assert_int_equal(drain.got[1], second);
+    if (!is_closed)
+        moot__stream_close(drain.pair.client);
+    moot__stream_close(drain.pair.server);
+}
+
+static void an_end_behind_the_bytes_is_known_at_once(void **state)
+{
+    check_drain(*state, false, MOOT_EAGAIN);
+    check_drain(*state, true, 0);
+}
+
 #define ON_LOOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_socket_has_our_options),
+        ON_LOOP(an_end_behind_the_bytes_is_known_at_once),
         ON_LOOP(exhausted_descriptors_pause_accepting),
         ON_LOOP(bytes_that_came_during_a_stall_are_read_before_a_deadline_fires),
     };
