@@ -202,7 +202,7 @@ int moot__log_file_open(struct moot_log_file *file, const struct moot_disk *disk
     }
     file->fd = fd;
     file->bytes = file->synced_bytes = file->syncing_bytes = stat.bytes;
-    file->is_dirty = stat.bytes > 0;
+    file->is_dirty = true;
     return MOOT_OK;
 }
 

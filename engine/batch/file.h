@@ -56,8 +56,8 @@ struct moot_log_file {
     uint64_t synced_bytes, syncing_bytes;
 };
 
-/* Open or create a regular file; no symbolic links. What it holds counts as dirty: who wrote it may
- * not have lived to sync it. MOOT_EINVAL, MOOT_EIO, MOOT_ENOSPC. */
+/* Open or create a regular file; no symbolic links. It counts as dirty: who wrote to it, or cut off
+ * from it, may not have lived to sync it. MOOT_EINVAL, MOOT_EIO, MOOT_ENOSPC. */
 MOOT_NODISCARD int moot__log_file_open(struct moot_log_file *file, const struct moot_disk *disk,
                                        const char *path, struct moot_error_info *info);
 void moot__log_file_close(struct moot_log_file *file);

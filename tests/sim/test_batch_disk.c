@@ -9,6 +9,7 @@
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 #include "engine/batch/journal.h"
+#include "engine/batch/syncer.h"
 
 #define RESULTS              "out.jsonl"
 #define CALLS                "out.calls.jsonl"
@@ -155,6 +156,33 @@ static void what_a_killed_run_wrote_is_synced_by_the_next(void **state)
     close_journal(f);
 }
 
+/* A process cut off lines and died; they must not come back behind what the next one writes. */
+static void a_cut_is_made_to_last_before_anything_is_written(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct fixture f = {0};
+        int file;
+        moot__failing_alloc_init(&f.memory, 0);
+        const struct moot_disk_sim_options options = {.seed = seed,
+                                                      .allocator = &f.memory.allocator};
+        assert_int_equal(moot__disk_sim_new(&options, &f.sim), MOOT_OK);
+        assert_int_equal(moot__disk_sim_put(f.sim, "in.jsonl", MOOT_VIEW("{}\n")), MOOT_OK);
+        put(&f, RESULTS, MOOT_VIEW(LINE("a")));
+        const struct moot_disk *disk = moot__disk_sim_face(f.sim);
+        assert_int_equal(disk->ops->open(disk, RESULTS, MOOT_DISK_APPEND, &file), 0);
+        assert_int_equal(disk->ops->truncate(disk, file, 0), 0);
+        moot__disk_sim_kill(f.sim);
+        moot__disk_sim_start(f.sim);
+        assert_int_equal(open_journal(&f), MOOT_OK);
+        moot__disk_sim_cut_power(f.sim);
+        close_journal(&f);
+        assert_file(&f, RESULTS, "");
+        moot__disk_sim_free(f.sim);
+        assert_int_equal(moot__failing_alloc_live(&f.memory), 0);
+    }
+}
+
 static void a_sync_that_fails_takes_back_what_it_was_for(void **state)
 {
     struct fixture *f = *state;
@@ -176,14 +204,14 @@ static void a_sync_elsewhere_that_fails_does_too(void **state)
 {
     struct fixture *f = *state;
     int fds[MOOT_JOURNAL_LOGS];
+    enum moot_journal_log log;
     const struct moot_disk *disk = moot__disk_sim_face(f->sim);
     assert_int_equal(open_journal(f), MOOT_OK);
     for (unsigned round = 0; round < 2; round++) {
         struct moot_view line = round == 0 ? MOOT_VIEW(LINE("a")) : MOOT_VIEW(LINE("b"));
         assert_int_equal(append(f, MOOT_JOURNAL_RESULTS, line), MOOT_OK);
         assert_int_equal(moot__journal_begin_sync(&f->journal, fds), MOOT_OK);
-        assert_int_equal(disk->ops->sync(disk, fds[MOOT_JOURNAL_RESULTS]), 0);
-        assert_int_equal(disk->ops->close(disk, fds[MOOT_JOURNAL_RESULTS]), 0);
+        assert_int_equal(moot__syncer_run(disk, fds, &log), MOOT_OK);
     }
     assert_int_equal(append(f, MOOT_JOURNAL_RESULTS, MOOT_VIEW(LINE("c"))), MOOT_OK);
     int rc = moot__journal_fail_sync(&f->journal, MOOT_JOURNAL_RESULTS, MOOT_EIO);
@@ -271,6 +299,7 @@ int main(void)
         CASE(a_gap_of_zeros_is_left_out),
         CASE(a_bad_line_without_zeros_is_told),
         CASE(what_a_killed_run_wrote_is_synced_by_the_next),
+        CASE(a_cut_is_made_to_last_before_anything_is_written),
         CASE(a_sync_that_fails_takes_back_what_it_was_for),
         CASE(a_sync_elsewhere_that_fails_does_too),
         CASE(a_sync_that_fails_at_the_start_takes_nothing),
