@@ -132,16 +132,30 @@ static int rename_old(struct moot_journal *journal, enum moot_journal_path path,
                          : moot__fail(info, rc, MOOT_PHASE_NONE, "cannot rename the old %s", name);
 }
 
-/* Under the lock of the old file, which is then another's name. */
+static void unlink_path(struct moot_journal *journal, enum moot_journal_path path)
+{
+    journal->disk->ops->unlink(journal->disk, journal->paths[path]);
+}
+
+/* Under the lock of the old file, which is then another's name. What explains a file goes after it,
+ * also where the power fails: results without a manifest are nobody's, and calls or failures of an
+ * old run are none of a new one's. */
 static int start_over(struct moot_journal *journal, struct moot_error_info *info)
 {
+    const char *results = journal->paths[MOOT_PATH_RESULTS];
+    unlink_path(journal, MOOT_PATH_CALLS);
+    unlink_path(journal, MOOT_PATH_SUMMARY);
+    unlink_path(journal, MOOT_PATH_BATCH);
     int rc = rename_old(journal, MOOT_PATH_ERRORS, info);
     if (rc == MOOT_OK)
+        rc = moot__file_sync_folder(journal->disk, results);
+    if (rc == MOOT_OK)
         rc = rename_old(journal, MOOT_PATH_RESULTS, info);
+    if (rc == MOOT_OK)
+        rc = moot__file_sync_folder(journal->disk, results);
     if (rc != MOOT_OK)
         return rc;
-    for (unsigned i = MOOT_PATH_CALLS; i < MOOT_JOURNAL_PATHS; i++)
-        journal->disk->ops->unlink(journal->disk, journal->paths[i]);
+    unlink_path(journal, MOOT_PATH_MANIFEST);
     moot__log_file_close(&journal->logs[MOOT_JOURNAL_RESULTS]);
     return open_results(journal, info);
 }

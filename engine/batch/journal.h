@@ -67,7 +67,6 @@ struct moot_journal {
     struct moot_totals totals;       /* of the rows in the files */
     struct moot_totals totals_ahead; /* and of those gathered */
     uint64_t created_wall_s;         /* of the first run */
-    bool was_begun;                  /* there was a manifest */
     bool resumed;                    /* there was something */
     uint64_t damaged_lines;          /* that a power cut had left; they are gone */
     int error;                       /* the first failure; sticks */

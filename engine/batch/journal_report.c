@@ -81,7 +81,6 @@ int moot__journal_check_manifest(struct moot_journal *journal,
     if (rc == MOOT_OK)
         rc = moot__json_read(&arena, moot__buf_view(&text), NULL, &manifest, NULL);
     bool is_there = rc != MOOT_ENOTFOUND;
-    journal->was_begun = is_there;
     if (is_unread)
         rc = moot__fail(info, rc, MOOT_PHASE_NONE, "cannot read %s: %s", path, moot_error_text(rc));
     else if (rc == MOOT_OK)

@@ -237,7 +237,7 @@ static int scan_log(struct scan *scan, enum moot_journal_log log, struct moot_er
     journal->resumed = journal->resumed || good > 0;
     journal->damaged_lines += scan->damaged;
     rc = scan->damaged > 0 ? rewrite_log(journal, log, is_any) : moot__log_file_cut(file, good);
-    if (rc == MOOT_OK && (journal->was_begun || file->bytes > 0))
+    if (rc == MOOT_OK)
         rc = moot__log_file_sync(file);
     return rc == MOOT_OK ? rc
                          : moot__fail(info, rc, MOOT_PHASE_NONE, "cannot mend %s: %s",

@@ -14,6 +14,9 @@ enum { STEPS_MAX = 5 * 1000 * 1000, LIVES_MAX = BATCH_RUNS + 4 };
 /* A process that nothing ends has to end by itself within this. */
 #define LIFE_NS_MAX (UINT64_C(3600) * MOOT_NS_PER_S)
 
+/* A provider that throttles at random is not borne longer than this. */
+#define PATIENCE_NS (UINT64_C(600) * MOOT_NS_PER_S)
+
 static uint64_t now_ns(const struct batch_world *world)
 {
     return moot__sim_now_ns(world->sim);
@@ -99,7 +102,10 @@ static void live(struct batch_world *world, struct batch_process *process,
     bool has_death = run->death != BATCH_LIVES && run->within_calls == 0;
     if (has_death)
         death_ns = now_ns(world) + run->after_ns;
+    uint64_t heal_ns = moot__ns_add(now_ns(world), PATIENCE_NS);
     for (uint64_t steps = 0; !is_dead(world) && !batch_process_is_through(process); steps++) {
+        if (now_ns(world) > heal_ns)
+            heal(world);
         if (now_ns(world) < death_ns && steps < STEPS_MAX && step(world, process))
             continue;
         if (!has_death)
