@@ -32,6 +32,8 @@ void moot__feeder_deinit(struct moot_feeder *feeder)
 {
     assert(moot__list_is_empty(&feeder->running) && feeder->in_flight == 0);
     moot__buf_deinit(&feeder->line);
+    moot__row_free(feeder->next);
+    feeder->next = NULL;
 }
 
 static void fail_run(struct moot_feeder *feeder, int code, const char *what)
@@ -216,30 +218,35 @@ static void feed_row(struct moot_feeder *feeder, struct moot_row *row)
     moot__row_free(row);
 }
 
-/* One row from the source; false when the feeder has to wait, or is through. */
-static bool take_row(struct moot_feeder *feeder)
+/* The next row, if there is one: only then does it matter whether it may begin. */
+static bool peek_row(struct moot_feeder *feeder)
 {
     const struct moot_feeder_options *options = &feeder->options;
-    if (feeder->in_flight >= options->in_flight_max)
-        return false;
-    enum moot_tally_verdict verdict = moot__tally_ask(options->tally);
-    if (verdict != MOOT_TALLY_GO) {
-        feeder->ended = verdict == MOOT_TALLY_STOP;
-        return false;
-    }
-    struct moot_row *row = NULL;
-    int rc = options->source->next(options->source, &row);
-    if (rc == MOOT_OK) {
-        feed_row(feeder, row);
+    if (feeder->next)
         return true;
-    }
-    moot__tally_give_up(options->tally);
-    if (rc == MOOT_EAGAIN)
-        return false;
+    int rc = options->source->next(options->source, &feeder->next);
+    if (rc == MOOT_OK || rc == MOOT_EAGAIN)
+        return rc == MOOT_OK;
     if (rc != MOOT_ENOTFOUND)
         fail_run(feeder, rc, "the input cannot be read");
     feeder->ended = true;
     return false;
+}
+
+/* Begin one row; false when the feeder has to wait, or is through. */
+static bool begin_row(struct moot_feeder *feeder)
+{
+    if (feeder->in_flight >= feeder->options.in_flight_max || !peek_row(feeder))
+        return false;
+    enum moot_tally_verdict verdict = moot__tally_ask(feeder->options.tally);
+    if (verdict != MOOT_TALLY_GO) {
+        feeder->ended = verdict == MOOT_TALLY_STOP;
+        return false;
+    }
+    struct moot_row *row = feeder->next;
+    feeder->next = NULL;
+    feed_row(feeder, row);
+    return true;
 }
 
 static void cancel_all(struct moot_feeder *feeder)
@@ -277,7 +284,7 @@ void moot__feeder_pump(struct moot_feeder *feeder)
         return;
     feeder->pumping = true;
     bool may_begin = has_sink(feeder);
-    while (may_begin && !feeder->ended && take_row(feeder))
+    while (may_begin && !feeder->ended && begin_row(feeder))
         ;
     if (!feeder->drained && moot__tally_stopped(feeder->options.tally, NULL) != MOOT_STOP_NONE)
         drain(feeder);

@@ -55,6 +55,8 @@ struct moot_feeder_options {
 struct moot_feeder {
     struct moot_feeder_options options;
     struct moot_list running;
+    struct moot_row
+        *next; /* taken from the source, not begun; the next run begins it if we do not */
     unsigned in_flight;
     struct moot_buf line; /* the one in work */
     bool ended;           /* no row will begin */

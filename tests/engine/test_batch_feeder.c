@@ -264,6 +264,34 @@ static void the_cost_limit_reserves_what_is_in_flight(void **state)
     assert_int_equal(why.code, MOOT_EBUDGET);
 }
 
+/* The limit is met by the last row: nothing was held back, so nothing was stopped. */
+static void a_run_that_costs_just_its_limit_is_complete(void **state)
+{
+    struct fixture *f = *state;
+    f->rows = 3;
+    set_limits(f, &(struct moot_tally_limits){.cost_max = 3.0});
+    moot__feeder_pump(&f->feeder);
+    for (unsigned n = 0; n < 3; n++)
+        end(f, n, MOOT_OK, 1.0);
+    assert_int_equal(f->lines[MOOT_JOURNAL_RESULTS], 3);
+    assert_int_equal(moot__tally_stopped(&f->tally, NULL), MOOT_STOP_NONE);
+}
+
+/* A row that was taken from the source and may not begin is nobody's any more, and is not lost. */
+static void a_row_that_waits_for_money_begins_when_there_is_some(void **state)
+{
+    struct fixture *f = *state;
+    f->rows = 3;
+    set_limits(f, &(struct moot_tally_limits){.cost_max = 3.0});
+    moot__feeder_pump(&f->feeder);
+    end(f, 0, MOOT_OK, 1.2); /* another one like it would fit, but not two */
+    assert_int_equal(f->begun, 2);
+    assert_int_equal(f->given, 3);
+    end(f, 1, MOOT_OK, 0.2);
+    assert_int_equal(f->begun, 3);
+    end(f, 2, MOOT_OK, 0.2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -278,6 +306,8 @@ int main(void)
         TEST(a_row_that_cannot_begin_fails_alone),
         TEST(no_memory_for_a_conversation_fails_the_run),
         TEST(the_cost_limit_reserves_what_is_in_flight),
+        TEST(a_run_that_costs_just_its_limit_is_complete),
+        TEST(a_row_that_waits_for_money_begins_when_there_is_some),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
