@@ -196,6 +196,7 @@ static bool do_quota(struct moot_conversation *c)
     if (!c->may_depart || c->sm.current != QUOTA)
         return false;
     c->record.limiter_wait_ns += conv_waited(c);
+    c->waiter.grant.sent_at_ns = moot__conversation_now(c);
     return conv_move(c, CALL);
 }
 
@@ -279,7 +280,9 @@ static int start_attempt(struct moot_conversation *c)
     if (rc)
         return rc;
     c->attempt_under_way = c->has_called = true;
+    c->outcome.retries += c->attempts > 0;
     c->attempts++;
+    c->outcome.calls++;
     c->engine->stats.calls++;
     if (c->paused)
         moot__call_pause(&c->attempt.call);
@@ -300,9 +303,7 @@ static bool on_answered(struct moot_conversation *c)
     if (rc)
         return conv_fail(c, rc, MOOT_PHASE_BODY);
     const struct moot_agent_reply *reply = &c->replies[moot__conversation_at(c) - 1];
-    moot__conversation_add_usage(c, reply);
-    c->engine->stats.input_tokens += reply->usage.input_tokens;
-    c->engine->stats.output_tokens += reply->usage.output_tokens;
+    c->outcome.possible_duplicate = c->outcome.possible_duplicate || reply->possible_duplicate;
     moot__conversation_end_turn(c);
     c->attempt_done = false; /* nothing of it is left to be lost */
     conv_move(c, PICK);

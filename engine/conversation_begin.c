@@ -79,7 +79,7 @@ static int copy_replies(struct moot_conversation *c,
         if (rc)
             return rc;
         kept->text = c->transcript.replies[i];
-        moot__conversation_add_usage(c, kept);
+        moot__conversation_add_known(c, kept, agent);
     }
     return MOOT_OK;
 }

@@ -42,6 +42,7 @@ struct moot_conversation {
     struct moot_buf target, body;
     size_t shown; /* bytes of the reply that the user has seen */
     unsigned attempts, failures, throttles;
+    struct moot_usage used; /* by all attempts so far */
     bool refreshed, possible_duplicate;
     uint64_t state_since_ns, wait_since_ns;
     struct moot_turn_record record; /* for the spans */
@@ -61,12 +62,12 @@ void moot__conversation_wake(struct moot_conversation *c);
 void moot__conversation_free(struct moot_conversation *c);
 
 /* conversation_turn.c: makes the request of the agent who speaks next; keeps what it answered; what
- * a call used is settled with the limiter. */
+ * a call used is settled with the limiter, and counted, once each. */
 MOOT_NODISCARD int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent);
 MOOT_NODISCARD int moot__conversation_keep_reply(struct moot_conversation *c);
 void moot__conversation_settle(struct moot_conversation *c);
-void moot__conversation_add_usage(struct moot_conversation *c,
-                                  const struct moot_agent_reply *reply);
+void moot__conversation_add_known(struct moot_conversation *c, const struct moot_agent_reply *reply,
+                                  unsigned agent);             /* from before */
 void moot__conversation_end_turn(struct moot_conversation *c); /* writes its spans */
 
 static inline uint64_t moot__conversation_now(const struct moot_conversation *c)

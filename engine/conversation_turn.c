@@ -41,6 +41,7 @@ int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent)
     c->agent = &plan->agents.items[agent];
     c->upstream = &c->engine->upstreams[c->agent->provider];
     c->attempts = c->failures = c->throttles = 0;
+    c->used = (struct moot_usage){0};
     c->refreshed = c->possible_duplicate = c->has_shown = false;
     c->shown = 0;
     moot__reply_reset(&c->reply);
@@ -59,10 +60,67 @@ int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent)
     return rc;
 }
 
+/* ---- What it cost ---- */
+
+static void add_usage(struct moot_usage *sum, const struct moot_usage *usage)
+{
+    sum->input_tokens += usage->input_tokens;
+    sum->output_tokens += usage->output_tokens;
+    sum->total_tokens += usage->total_tokens;
+    sum->reasoning_tokens += usage->reasoning_tokens;
+    sum->cached_tokens += usage->cached_tokens;
+    sum->known = sum->known || usage->known;
+}
+
+static double cost_of(const struct moot_conversation *c, const struct moot_agent *agent,
+                      const struct moot_usage *usage)
+{
+    const struct moot_provider *provider = &c->engine->plan->providers[agent->provider];
+    const struct moot_price *price = moot__provider_price(provider, agent->endpoint);
+    if (!price)
+        return 0;
+    return ((double)usage->input_tokens * price->input +
+            (double)usage->output_tokens * price->output) /
+           1e6;
+}
+
+static void add_to_outcome(struct moot_conversation *c, const struct moot_agent *agent,
+                           const struct moot_usage *usage)
+{
+    add_usage(&c->outcome.usage, usage);
+    c->outcome.cost += cost_of(c, agent, usage);
+}
+
+/* Of an attempt that has ended, well or not: what it said of itself was billed. */
+static void count_usage(struct moot_conversation *c)
+{
+    const struct moot_tokens *said = &c->reply.usage;
+    if (!said->known)
+        return;
+    const struct moot_usage usage = {said->prompt,    said->completion, said->total,
+                                     said->reasoning, said->cached,     true};
+    add_usage(&c->used, &usage);
+    add_to_outcome(c, c->agent, &usage);
+    c->engine->stats.input_tokens += usage.input_tokens;
+    c->engine->stats.output_tokens += usage.output_tokens;
+}
+
+void moot__conversation_add_known(struct moot_conversation *c, const struct moot_agent_reply *reply,
+                                  unsigned agent)
+{
+    add_to_outcome(c, &c->engine->plan->agents.items[agent], &reply->usage);
+    c->outcome.possible_duplicate = c->outcome.possible_duplicate || reply->possible_duplicate;
+    c->outcome.calls += reply->attempts;
+    c->outcome.retries += reply->attempts > 1 ? reply->attempts - 1 : 0;
+}
+
 /* What the provider said, or nearly: an answer that was billed without numbers is settled with what
  * was reserved for it. */
 void moot__conversation_settle(struct moot_conversation *c)
 {
+    if (!c->waiter.grant.is_held)
+        return;
+    count_usage(c);
     struct moot_limiter *limiter = c->upstream->gate.limiter;
     const struct moot_tokens *used = &c->reply.usage;
     uint64_t input = used->prompt, output = used->completion;
@@ -88,14 +146,12 @@ static int keep_view(struct moot_conversation *c, struct moot_view text, struct 
 int moot__conversation_keep_reply(struct moot_conversation *c)
 {
     struct moot_agent_reply *kept = &c->replies[moot__conversation_at(c)];
-    const struct moot_tokens *used = &c->reply.usage;
     *kept = (struct moot_agent_reply){
         .role = c->agent->role,
         .endpoint = c->agent->endpoint,
         .attempts = c->attempts,
         .possible_duplicate = c->possible_duplicate,
-        .usage = {used->prompt, used->completion, used->total, used->reasoning, used->cached,
-                  used->known != 0},
+        .usage = c->used,
     };
     int rc = keep_view(c, c->reply.model, &kept->model);
     if (!rc)
@@ -105,37 +161,6 @@ int moot__conversation_keep_reply(struct moot_conversation *c)
     if (!rc)
         kept->text = c->transcript.replies[c->transcript.reply_count - 1];
     return rc;
-}
-
-static double cost_of(const struct moot_conversation *c, const struct moot_agent_reply *reply)
-{
-    const struct moot_plan *plan = c->engine->plan;
-    for (size_t i = 0; i < plan->agents.count; i++) {
-        const struct moot_agent *agent = &plan->agents.items[i];
-        if (!moot__view_eq(agent->role, reply->role))
-            continue;
-        const struct moot_price *price =
-            moot__provider_price(&plan->providers[agent->provider], reply->endpoint);
-        if (!price)
-            return 0;
-        return ((double)reply->usage.input_tokens * price->input +
-                (double)reply->usage.output_tokens * price->output) /
-               1e6;
-    }
-    return 0;
-}
-
-void moot__conversation_add_usage(struct moot_conversation *c, const struct moot_agent_reply *reply)
-{
-    struct moot_usage *sum = &c->outcome.usage;
-    sum->input_tokens += reply->usage.input_tokens;
-    sum->output_tokens += reply->usage.output_tokens;
-    sum->total_tokens += reply->usage.total_tokens;
-    sum->reasoning_tokens += reply->usage.reasoning_tokens;
-    sum->cached_tokens += reply->usage.cached_tokens;
-    sum->known = sum->known || reply->usage.known;
-    c->outcome.possible_duplicate = c->outcome.possible_duplicate || reply->possible_duplicate;
-    c->outcome.cost += cost_of(c, reply);
 }
 
 void moot__conversation_end_turn(struct moot_conversation *c)

@@ -182,16 +182,13 @@ void moot__row_facts(const struct moot_row *row, const struct moot_outcome *outc
     facts->code = outcome->error.code;
     facts->http_status = outcome->error.http_status;
     facts->possible_duplicate = outcome->possible_duplicate;
+    facts->calls = outcome->calls;
+    facts->retries = outcome->retries;
     facts->cost = outcome->cost;
     facts->usage = outcome->usage;
     facts->waited_ns = outcome->waited_ns;
     if (outcome->ended_wall_ns > outcome->began_wall_ns)
         facts->took_ns = outcome->ended_wall_ns - outcome->began_wall_ns;
-    for (size_t i = 0; i < outcome->reply_count; i++) {
-        facts->calls += outcome->replies[i].attempts;
-        if (outcome->replies[i].attempts > 1)
-            facts->retries += outcome->replies[i].attempts - 1;
-    }
 }
 
 static void write_facts(struct moot_json_writer *w, const struct moot_row_facts *facts)

@@ -82,8 +82,7 @@ static void on_done(struct moot_conversation *conversation, const struct moot_ou
         cli_outcome_json(outcome);
     demo->usage.input_tokens += outcome->usage.input_tokens;
     demo->usage.output_tokens += outcome->usage.output_tokens;
-    for (size_t i = 0; i < outcome->reply_count; i++)
-        demo->calls += outcome->replies[i].attempts;
+    demo->calls += outcome->calls;
     if (demo->began_ns == 0)
         demo->began_ns = outcome->began_wall_ns;
     demo->ended_ns = outcome->ended_wall_ns;

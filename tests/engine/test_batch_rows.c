@@ -63,6 +63,8 @@ static const struct moot_outcome answer = {
     .model = {"judge", 5},
     .finish_reason = {"stop", 4},
     .usage = {.input_tokens = 3, .output_tokens = 4, .total_tokens = 7, .known = true},
+    .calls = 4,
+    .retries = 2,
     .cost = 0.25,
     .replies = replies,
     .reply_count = 2,

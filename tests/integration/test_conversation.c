@@ -97,6 +97,39 @@ static void throttled_calls_are_tried_again(void **state)
     world_deinit(&world);
 }
 
+/* A broken answer that said what it cost was billed, whether another attempt went well or none. */
+static void check_books(struct moot_emulator_rule broken, int code, unsigned retries)
+{
+    struct world world;
+    struct world_options options = world_options();
+    options.provider_extra = ", prices: {'*': {input: 1, output: 1000}}, retry: {max_attempts: 3}";
+    options.emulator.rules = &broken;
+    options.emulator.rule_count = 1;
+    world_init(&world, &options);
+    struct talk talk = {0};
+    assert_int_equal(talk_begin(&world, &talk, "Why?", false), MOOT_OK);
+    talk_run(&world, &talk);
+    const struct moot_emulator_ledger *ledger = world_ledger(&world);
+    assert_int_equal(talk.error.code, code);
+    assert_int_equal(talk.calls, ledger->requests);
+    assert_int_equal(talk.retries, retries);
+    assert_int_equal(talk.usage.input_tokens, ledger->tokens_in);
+    assert_int_equal(talk.usage.output_tokens, ledger->tokens_out);
+    assert_int_equal((uint64_t)(talk.cost * 1e6 + 0.5),
+                     ledger->tokens_in + 1000 * ledger->tokens_out);
+    world_deinit(&world);
+}
+
+static void failed_attempts_count_what_they_used(void **state)
+{
+    (void)state;
+    struct moot_emulator_rule broken = {.fault = MOOT_EMULATOR_FAULT_NULL_CONTENT};
+    broken.first = 1, broken.last = 2; /* the oracle's third attempt is well */
+    check_books(broken, MOOT_OK, 2);
+    broken.first = 2, broken.last = 100; /* the judge has none that is */
+    check_books(broken, MOOT_ECONTENT, 2);
+}
+
 static void cancel_now(struct talk *talk, const struct moot_event *event)
 {
     if (event->type == MOOT_EVENT_TOKENS)
@@ -158,6 +191,7 @@ int main(void)
         cmocka_unit_test(streamed_answers_come),
         cmocka_unit_test(many_at_once),
         cmocka_unit_test(throttled_calls_are_tried_again),
+        cmocka_unit_test(failed_attempts_count_what_they_used),
         cmocka_unit_test(cancel_from_a_callback),
         cmocka_unit_test(closing_the_engine_cancels),
         cmocka_unit_test(truncated_streams_are_never_answers),

@@ -128,6 +128,9 @@ static void on_done(struct moot_conversation *conversation, const struct moot_ou
     moot__view_copy(outcome->finish_reason, talk->finish_reason, sizeof talk->finish_reason);
     talk->usage = outcome->usage;
     talk->possible_duplicate = outcome->possible_duplicate;
+    talk->cost = outcome->cost;
+    talk->calls = outcome->calls;
+    talk->retries = outcome->retries;
     talk->reply_count = outcome->reply_count;
     for (size_t i = 0; i < outcome->reply_count && i < 4; i++)
         talk->attempts[i] = outcome->replies[i].attempts;

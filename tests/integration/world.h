@@ -42,7 +42,8 @@ struct talk {
     int events[8];
     struct moot_usage usage;
     bool possible_duplicate;
-    unsigned attempts[4];
+    unsigned attempts[4], calls, retries;
+    double cost;
     void (*on_event)(struct talk *talk, const struct moot_event *event); /* or NULL */
     void (*on_done)(struct talk *talk);                                  /* or NULL */
 };

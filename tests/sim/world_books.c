@@ -1,7 +1,8 @@
 /* What was billed, kept twice: by the provider's ledger and receipts, and by the engines' usage.
  *
  * With R(t) the sum over the receipts of turn t (one role of one conversation), U(t) the usage that
- * the engine gives for it (0 when the turn was not answered), and a turn "marked" when the engine
+ * the engine gives for it (0 when the turn was not answered; of all its attempts, as far as they
+ * said), and a turn "marked" when the engine
  * calls it a possible duplicate, these hold to the token, for input and output alike:
  *
  *   ledger = sum of R(t)           the provider's two books agree;

@@ -34,7 +34,7 @@ struct moot_agent_reply {
     struct moot_view role, endpoint, model;
     struct moot_view text;
     struct moot_view finish_reason; /* as the provider spelled it: "stop", "length", ... */
-    struct moot_usage usage;
+    struct moot_usage usage;        /* of all attempts together, as far as they said */
     unsigned attempts;       /* calls made, the successful one included; 0: given by the caller */
     bool possible_duplicate; /* an attempt before may have been billed as well */
 };
@@ -67,11 +67,12 @@ struct moot_event {
  * be in `text`, and is never to be taken for a whole one. */
 struct moot_outcome {
     struct moot_error_info error;
-    struct moot_view text;                  /* the last role's answer */
-    struct moot_view model;                 /* the last role's endpoint */
-    struct moot_view finish_reason;         /* the last role's */
-    struct moot_usage usage;                /* of all calls together */
-    double cost;                            /* by the plan's prices; 0 where it has none */
+    struct moot_view text;          /* the last role's answer */
+    struct moot_view model;         /* the last role's endpoint */
+    struct moot_view finish_reason; /* the last role's */
+    struct moot_usage usage;        /* of all calls together, failed ones that said it too */
+    unsigned calls, retries;        /* attempts of all roles; of them, not a role's first */
+    double cost;                    /* by the plan's prices; 0 where it has none */
     const struct moot_agent_reply *replies; /* of the roles that finished, in the flow's order */
     size_t reply_count;
     uint64_t began_wall_ns, ended_wall_ns;
