@@ -122,6 +122,8 @@ static int run(const struct cli_args *args)
     FILE *file = record_path ? fopen(record_path, "w") : NULL;
     if (record_path && !file)
         return cli_error("%s: %s", record_path, strerror(errno));
+    if (file)
+        setvbuf(file, NULL, _IOLBF, BUFSIZ); /* who reads it meanwhile finds whole lines */
     mock.options.on_request = file ? record : NULL;
     mock.options.on_request_context = file;
     int code = serve_until_stopped(args, &options);

@@ -25,6 +25,14 @@ class Stopped(harness.Scenario):
             calls[row["id"]] = 2
         return calls
 
+    def check_strict(self, known):
+        """The record says what was asked: of no row is more than the call in flight unknown, so the
+        oracle's answer was in a file before the judge was asked."""
+        asked = collections.Counter(
+            line["body"]["messages"][1]["content"] for line in lines_of(self.path("sent.jsonl")))
+        for row in harness.questions(ROWS):
+            self.assertIn(asked[row["question"]] - known[row["id"]], (0, 1), row)
+
     def check_resumed(self, mock, known, requests_before):
         """After the second run: what it asked is exactly what was not known."""
         self.expect_each_once(ROWS)
@@ -49,6 +57,7 @@ class Killed(Stopped):
         at_kill = mock.wait_for(lambda ledger: ledger["in_flight"] == 0)
         known = self.known()
         self.assertLess(sum(known.values()), 2 * ROWS, "the run was over before it was killed")
+        self.check_strict(known)
         self.expect(self.run_moot(*words), 0)
         extra = self.check_resumed(mock, known, at_kill["requests"])["requests"] - 2 * ROWS
         print(f"killed at request {at_kill['requests']}, {sum(known.values())} calls on the disk: "
