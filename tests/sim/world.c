@@ -37,117 +37,9 @@ static uint64_t drain_ns(const struct world_plan *plan)
     return span_ns;
 }
 
-static double seconds(const struct world *world)
+double world_seconds(const struct world *world)
 {
     return (double)moot__sim_now_ns(world->sim) / 1e9;
-}
-
-/* ---- conversations ---- */
-
-static void on_event(struct moot_conversation *conversation, const struct moot_event *event,
-                     void *data)
-{
-    struct world_talk *talk = data;
-    struct world *world = talk->world;
-    if (talk->done || conversation != talk->conversation)
-        world_fail(world, "talk %u: an event after its end", talk->number);
-    if (event->type == MOOT_EVENT_AGENT_BEGAN || event->type == MOOT_EVENT_RETRY)
-        talk->shown_len = 0;
-    if (event->type == MOOT_EVENT_RETRY) {
-        world_check_said(world, "a retry's error", moot__view_str(event->error->message));
-        if (world->is_verbose)
-            printf("%10.6f talk %u tries again in %.3f s: %s: %s\n", seconds(world), talk->number,
-                   (double)event->until_ns / 1e9, moot_error_name(event->error->code),
-                   event->error->message);
-    }
-    if (event->type == MOOT_EVENT_TOKENS &&
-        event->text.len < sizeof talk->shown - talk->shown_len) {
-        memcpy(talk->shown + talk->shown_len, event->text.ptr, event->text.len);
-        talk->shown_len += event->text.len;
-    }
-    if (event->type == MOOT_EVENT_AGENT_FINISHED && event->agent < WORLD_ROLES)
-        talk->turns[event->agent].is_shown_right =
-            moot__view_eq(moot__view(talk->shown, talk->shown_len), event->reply->text);
-}
-
-static void on_done(struct moot_conversation *conversation, const struct moot_outcome *outcome,
-                    void *data)
-{
-    struct world_talk *talk = data;
-    struct world *world = talk->world;
-    if (conversation != talk->conversation)
-        world_fail(world, "talk %u: on_done of another conversation, or twice", talk->number);
-    talk->done++;
-    talk->is_over = true;
-    talk->conversation = NULL;
-    talk->done_ns = world->over_ns = moot__sim_now_ns(world->sim);
-    world->over++;
-    world->stats[talk->engine].size = sizeof world->stats[0];
-    moot_engine_stats(world->engines[talk->engine], &world->stats[talk->engine]);
-    if (world->is_verbose)
-        printf("%10.6f talk %u done: %s: %s: %.*s\n", seconds(world), talk->number,
-               outcome->error.code ? moot_error_name(outcome->error.code) : "OK",
-               outcome->error.message, (int)outcome->text.len, outcome->text.ptr);
-    world_check_outcome(talk, outcome);
-}
-
-static void talk_begin(struct world_talk *talk)
-{
-    struct world *world = talk->world;
-    const struct moot_message message = {MOOT_VIEW("user"), moot__view_str(talk->question)};
-    const unsigned all = MOOT_EVENT_BIT(MOOT_EVENT_AGENT_BEGAN) | MOOT_EVENT_BIT(MOOT_EVENT_RETRY) |
-                         MOOT_EVENT_BIT(MOOT_EVENT_WAITING) |
-                         MOOT_EVENT_BIT(MOOT_EVENT_AGENT_FINISHED);
-    const struct moot_conversation_options options = {
-        .size = sizeof options,
-        .messages = &message,
-        .message_count = 1,
-        .stream = talk->is_streamed,
-        .work_limit_ns = talk->work_limit_ns,
-        .events = talk->wants_tokens ? all | MOOT_EVENT_BIT(MOOT_EVENT_TOKENS) : all,
-        .on_event = on_event,
-        .on_done = on_done,
-        .data = talk,
-    };
-    talk->has_begun = true;
-    talk->began_ns = moot__sim_now_ns(world->sim);
-    talk->refused =
-        moot_conversation_begin(world->engines[talk->engine], &options, &talk->conversation);
-    if (talk->refused) {
-        talk->is_over = true;
-        world->over++;
-        if (talk->refused != MOOT_ENOMEM || !world->plan.fail_at)
-            world_fail(world, "talk %u could not begin: %s", talk->number,
-                       moot_error_name(talk->refused));
-    } else if (talk->done) {
-        world_fail(world, "talk %u was done before begin returned", talk->number);
-    }
-}
-
-/* The acts of a talk in the order of their times; each starts the timer of the next. */
-static void on_talk_timer(struct moot_timer *timer)
-{
-    struct world_talk *talk = moot__container_of(timer, struct world_talk, timer);
-    struct world *world = talk->world;
-    uint64_t now_ns = moot__sim_now_ns(world->sim), next_ns = MOOT_NEVER_NS;
-    if (!talk->has_begun)
-        talk_begin(talk);
-    struct {
-        uint64_t *at_ns;
-        void (*act)(struct moot_conversation *conversation);
-    } const acts[] = {{&talk->pause_ns, moot_conversation_pause},
-                      {&talk->resume_ns, moot_conversation_resume},
-                      {&talk->cancel_ns, moot_conversation_cancel}};
-    for (size_t i = 0; i < moot__countof(acts); i++) {
-        if (*acts[i].at_ns <= now_ns && talk->conversation) {
-            acts[i].act(talk->conversation);
-            *acts[i].at_ns = MOOT_NEVER_NS;
-        }
-        if (*acts[i].at_ns < next_ns)
-            next_ns = *acts[i].at_ns;
-    }
-    if (talk->conversation && next_ns != MOOT_NEVER_NS)
-        moot__timer_start(world->hosts[talk->engine], timer, next_ns);
 }
 
 /* ---- the world's own acts ---- */
@@ -227,7 +119,8 @@ static void on_log(void *context, enum moot_log_level level, struct moot_view me
     struct world *world = context;
     world_check_said(world, "the log", message);
     if (world->is_verbose)
-        printf("%10.6f log %d: %.*s\n", seconds(world), (int)level, (int)message.len, message.ptr);
+        printf("%10.6f log %d: %.*s\n", world_seconds(world), (int)level, (int)message.len,
+               message.ptr);
 }
 
 static void on_sim_event(void *context, const struct moot_sim_event *event)
@@ -332,8 +225,9 @@ static void start_users(struct world *world)
         moot__timer_start(host, &world->jump_timer, plan->jumps[0].at_ns);
     for (unsigned i = 0; i < plan->talks; i++) {
         struct world_talk *talk = &world->talks[i];
-        talk->timer.on_fire = on_talk_timer;
-        moot__timer_start(world->hosts[talk->engine], &talk->timer, talk->begin_ns);
+        talk->timer.on_fire = world_on_talk_timer;
+        if (talk->begins_after == talk->number)
+            moot__timer_start(world->hosts[talk->engine], &talk->timer, talk->begin_ns);
     }
 }
 
@@ -347,7 +241,8 @@ static void live_until(struct world *world, bool (*is_so)(const struct world *wo
         bool may_go_on = steps < STEPS_MAX && moot__sim_now_ns(world->sim) < end_ns;
         if (!may_go_on || !moot__sim_step(world->sim)) {
             world_fail(world, "not %s after %llu steps, at %.3f s; %u of %u talks are over", what,
-                       (unsigned long long)steps, seconds(world), world->over, world->plan.talks);
+                       (unsigned long long)steps, world_seconds(world), world->over,
+                       world->plan.talks);
             return;
         }
         world_check_step(world);

@@ -4,8 +4,8 @@
 /* A simulated world: engines and an emulated provider on hosts of one moot_sim, the whole drawn
  * from a seed, with what a user may rely on checked after every step and at the end.
  *
- * world_draw.c decides what the seed means, world.c lives it, world_check.c judges what was said,
- * world_books.c what was billed. */
+ * world_draw.c decides what the seed means, world.c lives it, world_talk.c its users, world_check.c
+ * judges what was said, world_books.c what was billed. */
 #include <moot.h>
 
 #include "bench/emulator/server.h"
@@ -86,6 +86,9 @@ struct world_turn {
 
 struct world;
 
+/* What a user does from inside a callback, once. */
+enum world_act { WORLD_NOTHING, WORLD_CANCEL, WORLD_PAUSE, WORLD_CLOSE };
+
 struct world_talk {
     struct world *world;
     unsigned number, engine;
@@ -94,6 +97,11 @@ struct world_talk {
     bool is_streamed, wants_tokens;
     uint64_t work_limit_ns;
     uint64_t begin_ns, cancel_ns, pause_ns, resume_ns; /* MOOT_NEVER_NS: not */
+    enum world_act act;                                /* in an event of the type `act_event` */
+    enum moot_event_type act_event;
+    unsigned begins_after; /* in the on_done of an earlier one of its engine; its own number: not */
+    bool is_paused;
+    uint64_t cancelled_ns; /* when; 0: not */
     struct moot_timer timer;
     struct moot_conversation *conversation; /* NULL before begin and after done */
     bool has_begun, is_over;
@@ -135,7 +143,6 @@ struct world {
     uint64_t arrival_count;
     uint64_t corruptions, doubled; /* answers; what they were taken for is anybody's guess */
     uint64_t hash, steps, virtual_ns;
-    uint64_t over_ns; /* when the last talk was over */
     bool has_failed;
     char failure[512];
 };
@@ -149,6 +156,11 @@ struct world_result {
 
 /* Live the world of a seed, from nothing to nothing. `is_verbose` prints what happens. */
 void world_run(uint64_t seed, bool is_verbose, struct world_result *result);
+
+double world_seconds(const struct world *world);
+
+/* world_talk.c: the talk's next act is due, its beginning the first. */
+void world_on_talk_timer(struct moot_timer *timer);
 
 /* world_draw.c */
 void world_draw(struct world *world);

@@ -134,9 +134,15 @@ static void check_texts(struct world_talk *talk, const struct moot_outcome *outc
                    moot_error_name(error->code));
     if (error->code == MOOT_ENOMEM && (!world->plan.fail_at || talk->is_last))
         world_fail(world, "talk %u: no memory, but memory did not fail", talk->number);
-    bool may_be_cancelled = talk->cancel_ns != talk->began_ns || world->is_closing;
-    if (error->code == MOOT_ECANCELED && !may_be_cancelled)
+    if (error->code == MOOT_ECANCELED && !talk->cancelled_ns && !world->is_closing)
         world_fail(world, "talk %u was cancelled by nobody", talk->number);
+}
+
+static void check_cancelled_at_once(struct world_talk *talk)
+{
+    if (talk->cancelled_ns && talk->done_ns - talk->cancelled_ns > OVERSHOOT_NS)
+        world_fail(talk->world, "talk %u was cancelled %.3f s before its end", talk->number,
+                   (double)(talk->done_ns - talk->cancelled_ns) / 1e9);
 }
 
 static void check_work_limit(struct world_talk *talk)
@@ -168,6 +174,7 @@ void world_check_outcome(struct world_talk *talk, const struct moot_outcome *out
     }
     check_texts(talk, outcome);
     check_work_limit(talk);
+    check_cancelled_at_once(talk);
 }
 
 /* ---- both ---- */

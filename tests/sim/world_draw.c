@@ -174,6 +174,15 @@ static void draw_talk(struct world *world, unsigned number)
         talk->pause_ns = talk->begin_ns + below(world, 3 * S);
         talk->resume_ns = talk->pause_ns + below(world, 6 * S);
     }
+    if (one_in(world, 8)) {
+        talk->act = one_in(world, 60) ? WORLD_CLOSE : one_in(world, 2) ? WORLD_PAUSE : WORLD_CANCEL;
+        talk->act_event = (enum moot_event_type)below(world, MOOT_EVENT_AGENT_FINISHED + 1);
+    }
+    talk->begins_after = number;
+    if (number > 0 && one_in(world, 8)) {
+        talk->begins_after = (unsigned)below(world, number);
+        talk->engine = world->talks[talk->begins_after].engine;
+    }
 }
 
 /* It asks like the others, but nobody interferes. */
@@ -183,6 +192,8 @@ static void draw_last_talk(struct world *world, unsigned number, unsigned engine
     draw_talk(world, number);
     talk->is_last = true;
     talk->engine = engine;
+    talk->begins_after = number;
+    talk->act = WORLD_NOTHING;
     talk->work_limit_ns = 0;
     talk->begin_ns = world->plan.heal_ns + WORLD_SETTLE_NS;
     talk->cancel_ns = talk->pause_ns = talk->resume_ns = MOOT_NEVER_NS;
