@@ -104,7 +104,7 @@ static bool to_time(struct moot_view text, double *unix_s)
     for (size_t i = 0; i < at; i++)
         if ((shape[i] == '-' || shape[i] == ':') && text.ptr[i] != shape[i])
             return false;
-    int year, month, day, hour, minute, second, east_s;
+    int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, east_s;
     bool is_read = digits_at(text, 0, 4, &year) && digits_at(text, 5, 2, &month) &&
                    digits_at(text, 8, 2, &day) && digits_at(text, 11, 2, &hour) &&
                    digits_at(text, 14, 2, &minute) && digits_at(text, 17, 2, &second);

@@ -41,6 +41,9 @@ endif()
 
 target_compile_options(moot_flags INTERFACE
     -fno-strict-overflow -fno-strict-aliasing -fno-delete-null-pointer-checks)
+if(MOOT_FUZZ)
+    target_compile_options(moot_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(MOOT_SANITIZE_ADDRESS)
     target_compile_options(moot_flags INTERFACE
         -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
