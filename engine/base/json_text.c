@@ -4,12 +4,18 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "check.h"
 #include "utf8.h"
+
+/* Not to be made part of its caller, which then has less to set up when it is not called. */
+#if defined(__GNUC__)
+#define RARE __attribute__((cold, noinline))
+#else
+#define RARE
+#endif
 
 static const char replacement[] = "\xEF\xBF\xBD";
 enum { REPLACEMENT_BYTES = sizeof replacement - 1 };
@@ -51,43 +57,61 @@ static inline bool block_has_stop(const char *block, enum stop stop)
 
 /* The same of eight bytes. Subtracting borrows into a byte's top bit if it was below the bound and
  * its top bit was clear. */
-static inline bool word_has_stop(const char *bytes, enum stop stop)
+static inline bool word_has_stop(uint64_t word, enum stop stop)
 {
-    uint64_t word;
-    memcpy(&word, bytes, sizeof word);
     uint64_t quote = word ^ EACH_BYTE('"'), slash = word ^ EACH_BYTE('\\');
     uint64_t below = (word - EACH_BYTE(0x20)) & ~word;
     uint64_t equal = ((quote - EACH_BYTE(1)) & ~quote) | ((slash - EACH_BYTE(1)) & ~slash);
     return (((below | equal) & EACH_BYTE(0x80)) | (word & EACH_BYTE((uint64_t)stop))) != 0;
 }
 
-/* Where the run that begins at `at` ends. */
-static inline size_t run_end(struct moot_view text, size_t at, enum stop stop)
+enum { WORD = sizeof(uint64_t), HALF = WORD / 2 };
+
+static inline uint64_t load_word(const char *bytes)
 {
-    enum { WORD = sizeof(uint64_t) };
-    while (text.len - at >= BLOCK && !block_has_stop(text.ptr + at, stop))
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+/* Both ends of 4 to 8 bytes, which overlap: every byte is in it, no other one. */
+static inline uint64_t load_ends(struct moot_view text)
+{
+    uint32_t first, last;
+    memcpy(&first, text.ptr, sizeof first);
+    memcpy(&last, text.ptr + text.len - sizeof last, sizeof last);
+    return (uint64_t)first << 32 | last;
+}
+
+/* Most texts are. The last word overlaps with the one before. */
+bool moot__json_is_plain(struct moot_view text)
+{
+    size_t at = 0;
+    for (; text.len - at > BLOCK; at += BLOCK)
+        if (block_has_stop(text.ptr + at, STOP_WIDE))
+            return false;
+    for (; text.len - at > WORD; at += WORD)
+        if (word_has_stop(load_word(text.ptr + at), STOP_WIDE))
+            return false;
+    if (text.len >= WORD)
+        return !word_has_stop(load_word(text.ptr + text.len - WORD), STOP_WIDE);
+    if (text.len >= HALF)
+        return !word_has_stop(load_ends(text), STOP_WIDE);
+    while (at < text.len && !is_stop((unsigned char)text.ptr[at], STOP_WIDE))
+        at++;
+    return at == text.len;
+}
+
+/* Where the run that begins at `at` ends, in valid UTF-8. */
+static size_t run_end(struct moot_view text, size_t at)
+{
+    while (text.len - at >= BLOCK && !block_has_stop(text.ptr + at, STOP_ESCAPES))
         at += BLOCK;
-    while (text.len - at >= WORD && !word_has_stop(text.ptr + at, stop))
+    while (text.len - at >= WORD && !word_has_stop(load_word(text.ptr + at), STOP_ESCAPES))
         at += WORD;
-    /* The last word again, from its end: most texts are plain up to there. */
-    if (at > 0 && text.len - at < WORD && text.len >= WORD &&
-        !word_has_stop(text.ptr + text.len - WORD, stop))
-        return text.len;
-    while (at < text.len && !is_stop((unsigned char)text.ptr[at], stop))
+    while (at < text.len && !is_stop((unsigned char)text.ptr[at], STOP_ESCAPES))
         at++;
     return at;
-}
-
-/* Of text whose UTF-8 nobody has looked at yet. */
-static size_t plain_end(struct moot_view text)
-{
-    return run_end(text, 0, STOP_WIDE);
-}
-
-/* Of valid UTF-8. */
-static size_t next_escape(struct moot_view text, size_t at)
-{
-    return run_end(text, at, STOP_ESCAPES);
 }
 
 static char *put_bytes(char *to, const char *bytes, size_t len)
@@ -114,7 +138,7 @@ static char *put_escape(char *to, unsigned char byte)
 static char *put_escaped(char *to, struct moot_view text)
 {
     for (size_t from = 0;; from++) {
-        size_t end = next_escape(text, from);
+        size_t end = run_end(text, from);
         to = put_bytes(to, text.ptr + from, end - from);
         if (end == text.len)
             return to;
@@ -128,8 +152,8 @@ static struct moot_view after(struct moot_view text, size_t len)
     return moot__view(text.ptr + len, text.len - len);
 }
 
-/* Of any bytes. */
-static char *put_checked(char *to, struct moot_view text)
+/* Any bytes: valid UTF-8 up to what is not, and so on. */
+static RARE char *put_checked(char *to, struct moot_view text)
 {
     while (text.len) {
         size_t bad, good = moot__utf8_scan(text, &bad);
@@ -141,13 +165,20 @@ static char *put_checked(char *to, struct moot_view text)
     return to;
 }
 
-char *moot__json_put_string(char *to, struct moot_view text)
+char *moot__json_put_plain(char *to, struct moot_view text)
 {
     *to++ = '"';
-    size_t plain = plain_end(text);
-    to = put_bytes(to, text.ptr, plain);
-    if (plain < text.len)
-        to = put_checked(to, after(text, plain));
+    to = put_bytes(to, text.ptr, text.len);
+    *to++ = '"';
+    return to;
+}
+
+char *moot__json_put_string(char *to, struct moot_view text)
+{
+    if (moot__json_is_plain(text))
+        return moot__json_put_plain(to, text);
+    *to++ = '"';
+    to = put_checked(to, text);
     *to++ = '"';
     return to;
 }
@@ -155,17 +186,16 @@ char *moot__json_put_string(char *to, struct moot_view text)
 static size_t escaped_bytes(struct moot_view text)
 {
     size_t bytes = text.len;
-    for (size_t at = next_escape(text, 0); at < text.len; at = next_escape(text, at + 1))
+    for (size_t at = run_end(text, 0); at < text.len; at = run_end(text, at + 1))
         bytes += escapes[(unsigned char)text.ptr[at]] == 'u' ? 5 : 1;
     return bytes;
 }
 
 size_t moot__json_string_bytes(struct moot_view text)
 {
-    size_t plain = plain_end(text), bytes = plain + 2;
-    if (plain == text.len)
-        return bytes;
-    text = after(text, plain);
+    size_t bytes = 2;
+    if (moot__json_is_plain(text))
+        return bytes + text.len;
     while (text.len) {
         size_t bad, good = moot__utf8_scan(text, &bad);
         bytes += escaped_bytes(moot__view(text.ptr, good)) + (bad ? REPLACEMENT_BYTES : 0);
@@ -182,32 +212,42 @@ size_t moot__json_string_bytes(struct moot_view text)
 static const char pairs[] =
     TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
 
-static unsigned digit_count(uint64_t value)
+#define E8 UINT64_C(100000000)
+
+/* Eight digits, zeros in front included. */
+static char *put_eight(char *to, uint32_t value)
 {
-    for (unsigned count = 1;; count += 4, value /= 10000) {
-        if (value < 10)
-            return count;
-        if (value < 100)
-            return count + 1;
-        if (value < 1000)
-            return count + 2;
-        if (value < 10000)
-            return count + 3;
-    }
+    for (unsigned at = 8; at > 0; value /= 100)
+        memcpy(to + (at -= 2), pairs + 2 * (value % 100), 2);
+    return to + 8;
 }
 
-/* From the last pair to the first. */
+/* One to eight digits. */
+static char *put_few(char *to, uint32_t value)
+{
+    unsigned count = 1;
+    for (uint32_t bound = 10; count < 8 && value >= bound; bound *= 10)
+        count++;
+    char *at = to + count;
+    for (; value >= 10; value /= 100)
+        memcpy(at -= 2, pairs + 2 * (value % 100), 2);
+    if (at > to)
+        *to = (char)('0' + value);
+    return to + count;
+}
+
 char *moot__json_put_u64(char *to, uint64_t value)
 {
-    char *end = to + digit_count(value), *at = end;
-    for (; value >= 10; value /= 100) {
-        at -= 2;
-        memcpy(at, pairs + 2 * (value % 100), 2);
+    if (value < E8)
+        return put_few(to, (uint32_t)value);
+    uint64_t high = value / E8;
+    if (high < E8) {
+        to = put_few(to, (uint32_t)high);
+    } else {
+        to = put_few(to, (uint32_t)(high / E8));
+        to = put_eight(to, (uint32_t)(high % E8));
     }
-    if (at > to)
-        *--at = (char)('0' + value);
-    assert(at == to);
-    return end;
+    return put_eight(to, (uint32_t)(value % E8));
 }
 
 /* Whatever stands for the decimal point in this locale, one byte or several, becomes a point. */

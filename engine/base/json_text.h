@@ -4,6 +4,7 @@
 /* Values as the bytes that JSON has for them. Each function writes at `to` and returns where that
  * ends; the caller has made room for the most that it may be. For writers that know their document
  * by heart; everybody else takes json_write.h, which is made of these. Pure. */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,11 @@ char *moot__json_put_string(char *to, struct moot_view text);
 
 /* How long that is, to the byte. */
 size_t moot__json_string_bytes(struct moot_view text);
+
+/* Is it ASCII without escapes? Then it is as long as it was and its quotes, and
+ * moot__json_put_plain needs no second look. */
+bool moot__json_is_plain(struct moot_view text);
+char *moot__json_put_plain(char *to, struct moot_view text);
 
 char *moot__json_put_u64(char *to, uint64_t value);
 

@@ -30,27 +30,20 @@ static void misuse(struct moot_json_writer *w)
     w->error = MOOT_EINVAL;
 }
 
-/* Make room; false once anything has failed. */
-static bool reserve(struct moot_json_writer *w, size_t extra)
+/* Where the document ends, with room for `extra` bytes; NULL once anything has failed. What is
+ * written there counts from `wrote` on. */
+static char *room(struct moot_json_writer *w, size_t extra)
 {
-    if (!w->error && w->buf->cap - w->buf->len < extra)
-        w->error = moot__buf_reserve(w->buf, extra);
-    return !w->error;
+    struct moot_buf *buf = w->buf;
+    if (!w->error && buf->cap - buf->len < extra)
+        w->error = moot__buf_reserve(buf, extra);
+    return w->error ? NULL : buf->data + buf->len;
 }
 
-/* Room must have been made. */
-static void put(struct moot_json_writer *w, const char *data, size_t len)
+static void wrote(struct moot_json_writer *w, const char *end)
 {
-    assert(w->buf->cap - w->buf->len >= len);
-    if (len)
-        memcpy(w->buf->data + w->buf->len, data, len);
-    w->buf->len += len;
-}
-
-static void put_byte(struct moot_json_writer *w, char byte)
-{
-    assert(w->buf->cap > w->buf->len);
-    w->buf->data[w->buf->len++] = byte;
+    w->buf->len = (size_t)(end - w->buf->data);
+    assert(w->buf->len <= w->buf->cap);
 }
 
 static bool in_object(const struct moot_json_writer *w)
@@ -59,24 +52,24 @@ static bool in_object(const struct moot_json_writer *w)
     return w->depth > 0 && (w->objects[level / 8] >> level % 8 & 1);
 }
 
-/* Before a value that is `extra` bytes long at least. */
-static bool value_begins(struct moot_json_writer *w, size_t extra)
+/* Where a value of at most `extra` bytes goes, behind its comma. NULL: it may not be written. */
+static char *value_begins(struct moot_json_writer *w, size_t extra)
 {
     if (w->error)
-        return false;
+        return NULL;
     if (w->complete || in_object(w) != w->has_key) {
         misuse(w);
-        return false;
+        return NULL;
     }
-    if (!reserve(w, extra + w->comma))
-        return false;
-    if (w->comma)
-        put_byte(w, ',');
-    return true;
+    char *to = room(w, extra + w->comma);
+    if (to && w->comma)
+        *to++ = ',';
+    return to;
 }
 
-static void value_ends(struct moot_json_writer *w)
+static void value_ends(struct moot_json_writer *w, const char *end)
 {
+    wrote(w, end);
     w->has_key = false;
     w->comma = true;
     w->complete = w->depth == 0;
@@ -84,17 +77,19 @@ static void value_ends(struct moot_json_writer *w)
 
 static void scalar(struct moot_json_writer *w, const char *text, size_t len)
 {
-    if (!value_begins(w, len))
+    char *to = value_begins(w, len);
+    if (!to)
         return;
-    put(w, text, len);
-    value_ends(w);
+    memcpy(to, text, len);
+    value_ends(w, to + len);
 }
 
 /* Containers. */
 
 static void begin(struct moot_json_writer *w, bool object)
 {
-    if (!value_begins(w, 1))
+    char *to = value_begins(w, 1);
+    if (!to)
         return;
     if (w->depth == MOOT_JSON_WRITE_DEPTH) {
         misuse(w);
@@ -105,7 +100,8 @@ static void begin(struct moot_json_writer *w, bool object)
         w->objects[level / 8] |= (unsigned char)bit;
     else
         w->objects[level / 8] &= (unsigned char)~bit;
-    put_byte(w, object ? '{' : '[');
+    *to++ = object ? '{' : '[';
+    wrote(w, to);
     w->has_key = w->comma = false;
 }
 
@@ -117,11 +113,12 @@ static void end(struct moot_json_writer *w, bool object)
         misuse(w);
         return;
     }
-    if (!reserve(w, 1))
+    char *to = room(w, 1);
+    if (!to)
         return;
-    put_byte(w, object ? '}' : ']');
+    *to++ = object ? '}' : ']';
     w->depth--;
-    value_ends(w);
+    value_ends(w, to);
 }
 
 void moot__json_write_object_begin(struct moot_json_writer *w)
@@ -146,29 +143,28 @@ void moot__json_write_array_end(struct moot_json_writer *w)
 
 /* Strings. */
 
-/* As much room as a string may take, if that is there; else as much as this one takes, so that the
- * ceiling is the document's to the byte. */
-static size_t string_room(const struct moot_json_writer *w, struct moot_view text)
+/* How much room a string needs: of one that is not plain as much as it may take, if that is there;
+ * else as much as it does take, so that the ceiling is the document's to the byte. */
+static size_t string_room(const struct moot_json_writer *w, struct moot_view text, bool is_plain)
 {
+    if (is_plain)
+        return text.len + 2;
     size_t most = MOOT_JSON_STRING_BYTES_MAX(text.len);
     bool is_there = w->buf->cap - w->buf->len >= most + 2; /* a comma, a colon */
     return is_there ? most : moot__json_string_bytes(text);
 }
 
-/* Room must have been made. */
-static void put_string(struct moot_json_writer *w, struct moot_view text)
+static char *put_string(char *to, struct moot_view text, bool is_plain)
 {
-    char *end = moot__json_put_string(w->buf->data + w->buf->len, text);
-    w->buf->len = (size_t)(end - w->buf->data);
-    assert(w->buf->len <= w->buf->cap);
+    return is_plain ? moot__json_put_plain(to, text) : moot__json_put_string(to, text);
 }
 
 void moot__json_write_string(struct moot_json_writer *w, struct moot_view text)
 {
-    if (!value_begins(w, string_room(w, text)))
-        return;
-    put_string(w, text);
-    value_ends(w);
+    bool is_plain = moot__json_is_plain(text);
+    char *to = value_begins(w, string_room(w, text, is_plain));
+    if (to)
+        value_ends(w, put_string(to, text, is_plain));
 }
 
 void moot__json_write_str(struct moot_json_writer *w, const char *text)
@@ -184,12 +180,15 @@ void moot__json_write_key(struct moot_json_writer *w, struct moot_view key)
         misuse(w);
         return;
     }
-    if (!reserve(w, string_room(w, key) + 1 + w->comma))
+    bool is_plain = moot__json_is_plain(key);
+    char *to = room(w, string_room(w, key, is_plain) + 1 + w->comma);
+    if (!to)
         return;
     if (w->comma)
-        put_byte(w, ',');
-    put_string(w, key);
-    put_byte(w, ':');
+        *to++ = ',';
+    to = put_string(to, key, is_plain);
+    *to++ = ':';
+    wrote(w, to);
     w->has_key = true;
     w->comma = false;
 }
