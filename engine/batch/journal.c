@@ -202,7 +202,6 @@ int moot__journal_open(struct moot_journal *journal, const struct moot_journal_o
     info = info ? info : &ignored;
     *info = (struct moot_error_info){0};
     int rc = open_all(journal, options, resume, info);
-    journal->totals_ahead = journal->totals;
     if (rc == MOOT_OK)
         return MOOT_OK;
     if (info->code == MOOT_OK)
@@ -245,7 +244,9 @@ int moot__journal_flush(struct moot_journal *journal)
     }
     if (journal->error != MOOT_OK)
         return journal->error;
-    journal->totals = journal->totals_ahead;
+    for (size_t i = 0; i < journal->ahead_count; i++)
+        moot__totals_add(&journal->totals, &journal->ahead[i]);
+    journal->ahead_count = 0;
     if (journal->logs[MOOT_JOURNAL_CALLS].bytes > journal->compact_at_bytes)
         return moot__journal_compact_calls(journal);
     return MOOT_OK;
@@ -271,6 +272,8 @@ int moot__journal_append(struct moot_journal *journal, const struct moot_journal
     int rc = MOOT_OK;
     if (entry->log == MOOT_JOURNAL_CALLS)
         rc = moot__id_set_add(&journal->open_rows, entry->key, 0);
+    else if (journal->ahead_count == MOOT_JOURNAL_ROWS_AHEAD)
+        rc = moot__journal_flush(journal);
     if (rc == MOOT_OK)
         rc = gather(journal, entry->log, entry->line);
     if (rc != MOOT_OK)
@@ -278,7 +281,7 @@ int moot__journal_append(struct moot_journal *journal, const struct moot_journal
     if (entry->log == MOOT_JOURNAL_CALLS)
         return MOOT_OK;
     moot__id_set_remove(&journal->open_rows, entry->key);
-    moot__totals_add(&journal->totals_ahead, &entry->facts);
+    journal->ahead[journal->ahead_count++] = entry->facts;
     return MOOT_OK;
 }
 

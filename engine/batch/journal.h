@@ -56,6 +56,8 @@ struct moot_resume {
     struct moot_known_calls calls;
 };
 
+enum { MOOT_JOURNAL_ROWS_AHEAD = 256 }; /* more of them are written at once */
+
 struct moot_journal {
     const struct moot_allocator *allocator;
     const struct moot_disk *disk;
@@ -63,13 +65,14 @@ struct moot_journal {
     struct moot_log_file logs[MOOT_JOURNAL_LOGS];
     struct moot_buf gathered[MOOT_JOURNAL_LOGS]; /* lines that are not in the files yet */
     struct moot_id_set open_rows;                /* that have lines in the side file */
-    uint64_t compact_at_bytes;       /* size of the side file at which it is cleaned up */
-    struct moot_totals totals;       /* of the rows in the files */
-    struct moot_totals totals_ahead; /* and of those gathered */
-    uint64_t created_wall_s;         /* of the first run */
-    bool resumed;                    /* there was something */
-    uint64_t damaged_lines;          /* that a power cut had left; they are gone */
-    int error;                       /* the first failure; sticks */
+    uint64_t compact_at_bytes; /* size of the side file at which it is cleaned up */
+    struct moot_totals totals; /* of the rows in the files */
+    struct moot_row_facts ahead[MOOT_JOURNAL_ROWS_AHEAD]; /* of those gathered, to be added then */
+    size_t ahead_count;
+    uint64_t created_wall_s; /* of the first run */
+    bool resumed;            /* there was something */
+    uint64_t damaged_lines;  /* that a power cut had left; they are gone */
+    int error;               /* the first failure; sticks */
     struct moot_error_info info;
 };
 
