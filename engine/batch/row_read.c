@@ -6,35 +6,40 @@
 
 bool moot__row_is_chat_param(struct moot_view key)
 {
-    static const char *const params[] = {
-        "model",
-        "temperature",
-        "top_p",
-        "top_k",
-        "max_tokens",
-        "max_completion_tokens",
-        "n",
-        "stop",
-        "stop_sequences",
-        "seed",
-        "presence_penalty",
-        "frequency_penalty",
-        "logit_bias",
-        "response_format",
-        "tools",
-        "tool_choice",
-        "user",
-        "stream",
-        "stream_options",
-        "logprobs",
-        "top_logprobs",
-        "reasoning_effort",
-        "service_tier",
-        "parallel_tool_calls",
-        "store",
+#define X(name)                                                                                    \
+    {                                                                                              \
+        name, sizeof(name) - 1                                                                     \
+    }
+    static const struct moot_view params[] = {
+        X("model"),
+        X("temperature"),
+        X("top_p"),
+        X("top_k"),
+        X("max_tokens"),
+        X("max_completion_tokens"),
+        X("n"),
+        X("stop"),
+        X("stop_sequences"),
+        X("seed"),
+        X("presence_penalty"),
+        X("frequency_penalty"),
+        X("logit_bias"),
+        X("response_format"),
+        X("tools"),
+        X("tool_choice"),
+        X("user"),
+        X("stream"),
+        X("stream_options"),
+        X("logprobs"),
+        X("top_logprobs"),
+        X("reasoning_effort"),
+        X("service_tier"),
+        X("parallel_tool_calls"),
+        X("store"),
     };
+#undef X
     for (size_t i = 0; i < moot__countof(params); i++)
-        if (moot__view_is(key, params[i]))
+        if (moot__view_eq(key, params[i]))
             return true;
     return false;
 }
@@ -47,30 +52,41 @@ static bool is_own(struct moot_view key)
            moot__view_is(key, "stream_options");
 }
 
-int moot__row_read_params(struct moot_row *row, const struct moot_json *object, bool all)
+static bool is_param(const struct moot_json *member, bool all)
+{
+    return !is_own(member->key) && (all || moot__row_is_chat_param(member->key));
+}
+
+/* From `first` on, which is one. */
+static int write_params(struct moot_row *row, const struct moot_json *first, bool all)
 {
     struct moot_buf buf;
     struct moot_json_writer w;
-    unsigned count = 0;
     moot__buf_init(&buf, row->arena.allocator, MOOT_LIMIT_ROW_BYTES);
     moot__json_write_init(&w, &buf);
     moot__json_write_object_begin(&w);
-    for (const struct moot_json *member = object->child; member; member = member->next) {
-        if (is_own(member->key) || (!all && !moot__row_is_chat_param(member->key)))
+    for (const struct moot_json *member = first; member; member = member->next) {
+        if (!is_param(member, all))
             continue;
         moot__json_write_key(&w, member->key);
         moot__json_write_value(&w, member);
-        count++;
     }
     moot__json_write_object_end(&w);
     int rc = moot__json_write_finish(&w);
-    if (rc == MOOT_OK && count > 0 &&
-        !moot__arena_copy(&row->arena, moot__buf_view(&buf), &row->params))
+    if (rc == MOOT_OK && !moot__arena_copy(&row->arena, moot__buf_view(&buf), &row->params))
         rc = MOOT_ENOMEM;
     moot__buf_deinit(&buf);
     if (rc == MOOT_ELIMIT)
         rc = moot__fail_at(&row->error, MOOT_EINPUT, row->line, 0, "the parameters are too long");
     return rc;
+}
+
+int moot__row_read_params(struct moot_row *row, const struct moot_json *object, bool all)
+{
+    const struct moot_json *first = object->child;
+    while (first && !is_param(first, all))
+        first = first->next;
+    return first ? write_params(row, first, all) : MOOT_OK;
 }
 
 /* The parts of a message, joined; MOOT_EINPUT for one that is not text. */
