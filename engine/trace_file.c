@@ -50,8 +50,9 @@ struct moot_trace {
 
     struct {
         struct moot_buf lines;
-        size_t line_bytes; /* of an incomplete last line in the file */
-        bool is_blocked;   /* the last write had to stop: the reader does not read */
+        uint64_t line_count; /* ends of lines in it */
+        size_t line_bytes;   /* of an incomplete last line in the file */
+        bool is_blocked;     /* the last write had to stop: the reader does not read */
     } thread_only;
 
     struct {
@@ -113,8 +114,10 @@ static void lines_written(struct moot_trace *trace, size_t len)
         tail--;
     size_t before = tail == 0 ? trace->thread_only.line_bytes : 0;
     trace->thread_only.line_bytes = before + (len - tail);
-    uint64_t count = count_lines(lines->data, len);
+    uint64_t count =
+        len == lines->len ? trace->thread_only.line_count : count_lines(lines->data, len);
     moot__buf_consume(lines, len);
+    trace->thread_only.line_count -= count;
     pthread_mutex_lock(&trace->synced.lock);
     trace->synced.written += count;
     pthread_mutex_unlock(&trace->synced.lock);
@@ -129,8 +132,9 @@ static void lines_lost(struct moot_trace *trace, int error)
         keep = moot__view_find(moot__buf_view(lines), '\n', 0) + 1;
         assert(keep <= lines->len);
     }
-    uint64_t lost = count_lines(lines->data + keep, lines->len - keep);
+    uint64_t kept = keep > 0, lost = trace->thread_only.line_count - kept;
     moot__buf_truncate(lines, keep);
+    trace->thread_only.line_count = kept;
     note_error(trace, code_of(error), lost, true);
 }
 
@@ -167,7 +171,9 @@ static bool take_spans(struct moot_trace *trace, struct moot_ring *ring)
     bool is_left = true;
     while (lines->len < WRITE_BYTES && (is_left = moot__ring_read(ring, &span))) {
         int rc = moot__encode_jsonl(&span, lines);
-        if (rc)
+        if (rc == MOOT_OK)
+            trace->thread_only.line_count++;
+        else
             note_error(trace, rc, 1, false);
     }
     moot__ring_release(ring);

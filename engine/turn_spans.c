@@ -32,7 +32,7 @@ void moot__turn_record_assembled(struct moot_turn_record *record, struct moot_en
 static void write_assemble(const struct moot_turn_record *record, struct moot_engine *engine,
                            const struct moot_span_ids *ids, const struct moot_turn_end *end)
 {
-    struct moot_span span;
+    struct moot_span span MOOT_UNINITIALIZED;
     moot__span_begin(&span, MOOT_SPAN_ASSEMBLE, ids, record->began_wall_ns);
     moot__span_set_view(&span, MOOT_ATTR_ROLE, end->agent->role);
     moot__span_set_u64(&span, MOOT_ATTR_MESSAGES, record->message_count);
@@ -85,7 +85,7 @@ static void write_response(const struct moot_turn_record *record, struct moot_en
 {
     const struct moot_attempt *attempt = end->attempt;
     const struct moot_reply *reply = attempt->reply;
-    struct moot_span span;
+    struct moot_span span MOOT_UNINITIALIZED;
     moot__span_begin(&span, MOOT_SPAN_RESPONSE, ids, record->assembled_wall_ns);
     moot__span_set_view(&span, MOOT_ATTR_ROLE, end->agent->role);
     moot__span_set_view(&span, MOOT_ATTR_PROVIDER, end->provider);
@@ -116,7 +116,7 @@ void moot__turn_record_end(struct moot_turn_record *record, struct moot_engine *
     write_assemble(record, engine, &child, end);
     moot__span_ids_child(&child, &agent, &engine->rng);
     write_response(record, engine, &child, end);
-    struct moot_span span;
+    struct moot_span span MOOT_UNINITIALIZED;
     moot__span_begin(&span, MOOT_SPAN_AGENT_CALL, &agent, record->began_wall_ns);
     moot__span_set_view(&span, MOOT_ATTR_ROLE, end->agent->role);
     moot__span_set_view(&span, MOOT_ATTR_REQUEST_MODEL, end->agent->endpoint);
@@ -131,7 +131,7 @@ void moot__conversation_span(struct moot_turn_record *record, struct moot_engine
 {
     if (!engine->ring)
         return;
-    struct moot_span span;
+    struct moot_span span MOOT_UNINITIALIZED;
     moot__span_begin(&span, MOOT_SPAN_CONVERSATION, &record->root, outcome->began_wall_ns);
     moot__span_set_view(&span, MOOT_ATTR_ROW_ID, record->row);
     moot__span_set_view(&span, MOOT_ATTR_REQUEST_MODEL, outcome->model);

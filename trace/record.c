@@ -49,12 +49,10 @@ struct moot_record_plan moot__record_plan(const struct moot_span *span, uint64_t
 {
     assert(max >= MOOT_RECORD_MAX_MIN && max <= UINT32_MAX && max % MOOT_RECORD_UNIT == 0);
     struct moot_record_plan plan = {.set = span->set & allowed, .text_max = SIZE_MAX};
-    size_t fixed = sizeof(struct moot_record_head), texts = 0;
-    for (uint64_t rest = plan.set; rest; rest &= rest - 1) {
-        fixed += MOOT_RECORD_UNIT;
-        if (moot__attrs_text & rest & -rest)
-            texts += padded(span->values[moot__attr_first(rest)].text.len);
-    }
+    size_t fixed = sizeof(struct moot_record_head) + MOOT_RECORD_UNIT * moot__attr_count(plan.set);
+    size_t texts = 0;
+    for (uint64_t rest = plan.set & moot__attrs_text; rest; rest &= rest - 1)
+        texts += padded(span->values[moot__attr_first(rest)].text.len);
     if (fixed + texts > max) {
         if (!(plan.set & MOOT_ATTR_BIT(MOOT_ATTR_TRUNCATED)))
             fixed += MOOT_RECORD_UNIT;

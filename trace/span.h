@@ -132,6 +132,18 @@ static inline unsigned moot__attr_first(uint64_t set)
 #endif
 }
 
+static inline unsigned moot__attr_count(uint64_t set)
+{
+#if defined(__GNUC__)
+    return (unsigned)__builtin_popcountll(set);
+#else
+    unsigned count = 0;
+    for (; set; set &= set - 1)
+        count++;
+    return count;
+#endif
+}
+
 /* W3C trace context sizes; all zero means none. */
 struct moot_span_ids {
     uint8_t trace_id[16];

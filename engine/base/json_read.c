@@ -24,16 +24,6 @@
  * While a container is open, `next` of its node is its parent and `child` its last child, whose
  * `next` is the first: a ring. Closing it cuts the ring and appends the node to its parent's. */
 
-/* A release build zeroes every local, which for the 6 KiB of a reserve costs as much as parsing. */
-#if defined(__has_attribute)
-#if __has_attribute(uninitialized)
-#define MOOT_UNINITIALIZED __attribute__((uninitialized))
-#endif
-#endif
-#ifndef MOOT_UNINITIALIZED
-#define MOOT_UNINITIALIZED
-#endif
-
 enum { NODES_PER_SLAB_MIN = 4, NODES_PER_SLAB_MAX = 64, BYTES_PER_NODE = 16 };
 
 struct builder {
@@ -379,7 +369,7 @@ static int copy_text(struct builder *b, struct moot_view text)
 
 static int parse(struct builder *b)
 {
-    struct moot_json_reserve reserve MOOT_UNINITIALIZED;
+    struct moot_json_reserve reserve MOOT_UNINITIALIZED; /* 6 KiB */
     if (!moot__json_reserve_init(&reserve, b->arena->allocator, b->len))
         return fail(b, MOOT_ENOMEM, 0, "out of memory");
     yajl_alloc_funcs functions = moot__json_reserve_functions(&reserve);
