@@ -8,6 +8,8 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
+#include "engine/batch/calls.h"
+#include "engine/batch/row.h"
 #include "engine/limiter.h"
 #include "net/sse.h"
 #include "trace/encode_jsonl.h"
@@ -152,12 +154,93 @@ static int work_limiter(size_t count)
     return rc;
 }
 
+static const char input_line[] =
+    "{\"id\": \"row-000001\", \"question\": \"Compose an engaging travel blog post about a recent "
+    "trip to Hawaii, highlighting cultural experiences and must-see attractions.\"}";
+static const struct moot_usage usage = {
+    .known = true, .input_tokens = 30, .output_tokens = 100, .total_tokens = 130};
+
+static int make_row(struct moot_row **out)
+{
+    struct moot_error_info info;
+    struct moot_row_line line = {.text = moot__view(input_line, sizeof input_line - 1),
+                                 .number = 1};
+    line.dialect = moot__row_sniff(NULL, line.text, &info);
+    return line.dialect ? moot__row_new(NULL, &line, out) : MOOT_EINPUT;
+}
+
+/* A line of the input, as a row; its file and its thread left out. */
+static int work_row(size_t count)
+{
+    struct moot_error_info info;
+    struct moot_row_line line = {.text = moot__view(input_line, sizeof input_line - 1)};
+    int rc = MOOT_OK;
+    line.dialect = moot__row_sniff(NULL, line.text, &info);
+    for (size_t i = 0; i < count && rc == MOOT_OK; i++) {
+        struct moot_row *row = NULL;
+        line.number = (unsigned)i + 1;
+        rc = moot__row_new(NULL, &line, &row);
+        moot__row_free(row);
+    }
+    return rc;
+}
+
+/* A row's answer as a line of the results, of 400 characters. */
+static int work_result(size_t count)
+{
+    struct moot_row *row = NULL;
+    struct moot_buf line;
+    struct moot_outcome outcome = {
+        .text = MOOT_VIEW(ANSWER_80 ANSWER_80 ANSWER_80 ANSWER_80 ANSWER_80),
+        .model = MOOT_VIEW("databricks-mixtral-8x7b-instruct"),
+        .finish_reason = MOOT_VIEW("stop"),
+        .usage = usage,
+        .ended_wall_ns = MOOT_NS_PER_S,
+    };
+    int rc = make_row(&row);
+    moot__buf_init(&line, NULL, MOOT_LIMIT_ROW_BYTES);
+    for (size_t i = 0; i < count && rc == MOOT_OK; i++) {
+        struct moot_row_facts facts;
+        moot__buf_reset(&line);
+        moot__row_facts(row, &outcome, &facts);
+        rc = moot__row_write_result(row, &outcome, &facts, &line);
+    }
+    moot__buf_deinit(&line);
+    moot__row_free(row);
+    return rc;
+}
+
+/* A finished call as a line of the side file. */
+static int work_call(size_t count)
+{
+    struct moot_row *row = NULL;
+    struct moot_buf line;
+    const struct moot_agent_reply reply = {
+        .role = MOOT_VIEW("oracle"),
+        .endpoint = MOOT_VIEW("databricks-mixtral-8x7b-instruct"),
+        .model = MOOT_VIEW("databricks-mixtral-8x7b-instruct"),
+        .text = MOOT_VIEW(ANSWER_80 ANSWER_80 ANSWER_80 ANSWER_80 ANSWER_80),
+        .finish_reason = MOOT_VIEW("stop"),
+        .usage = usage,
+        .attempts = 1,
+    };
+    int rc = make_row(&row);
+    moot__buf_init(&line, NULL, MOOT_LIMIT_ROW_BYTES);
+    for (size_t i = 0; i < count && rc == MOOT_OK; i++) {
+        moot__buf_reset(&line);
+        rc = moot__call_write(row, 0, &reply, &line);
+    }
+    moot__buf_deinit(&line);
+    moot__row_free(row);
+    return rc;
+}
+
 static const struct {
     const char *name;
     int (*run)(size_t count);
 } works[] = {
-    {"event", work_event}, {"body", work_body},       {"ring", work_ring},
-    {"jsonl", work_jsonl}, {"limiter", work_limiter},
+    {"event", work_event},     {"body", work_body}, {"ring", work_ring},     {"jsonl", work_jsonl},
+    {"limiter", work_limiter}, {"row", work_row},   {"result", work_result}, {"call", work_call},
 };
 
 static size_t number(const char *text)
