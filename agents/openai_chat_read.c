@@ -69,8 +69,10 @@ static void take_usage(struct moot_reply *reply, const struct moot_json *root)
 /* Whether it is the choice that is the answer. A number from outside is compared, never used. */
 static bool is_first_choice(const struct moot_json *choice, size_t position)
 {
+    const struct moot_json *number = moot__json_get(choice, "index");
     uint64_t index = position;
-    moot__ignore(moot__json_u64(moot__json_get(choice, "index"), &index));
+    if (!moot__json_u64(number, &index) && moot__json_is_number(number))
+        return false; /* -1, 0.5 */
     return moot__json_is_object(choice) && index == 0;
 }
 
