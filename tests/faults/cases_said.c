@@ -1,0 +1,161 @@
+#include "cases.h"
+
+#include "engine/base/check.h"
+
+#define STREAMED(text) .status = "200 OK", .headers = SSE, .body = B(text)
+#define ANSWERED(text) .status = "200 OK", .headers = JSON, .body = B(text)
+
+/* Rows D and E: what is said, well framed. */
+const struct fault_case fault_said_cases[] = {
+    /* D1: floods */
+    {"D1", "a line of 2 MiB", STREAM, MOOT_ELIMIT, STREAMED("data: @2097152*x@"),
+     .is_duplicate = true},
+    {"D1", "an event of 9 MiB", STREAM, MOOT_ELIMIT, STREAMED("@10*data: @@9000000*x@\n@"),
+     .is_duplicate = true},
+    {"D1", "a million empty events", STREAM, MOOT_OK, STREAMED("@1000000*data:\n\n@" SAY STOP)},
+    {"D1", "a million comments", STREAM, MOOT_OK, STREAMED("@1000000*:\n@" SAY STOP)},
+    {"D1", "a million empty lines", STREAM, MOOT_OK, STREAMED("@1000000*\n@" SAY STOP)},
+    {"D1", "a million unknown fields", STREAM, MOOT_OK, STREAMED("@1000000*x: y\n@" SAY STOP)},
+    /* D2: forms */
+    {"D2", "CRLF", STREAM, MOOT_OK,
+     STREAMED("data: " CHUNK("\"Because.\"",
+                             "null") "\r\n\r\ndata: " CHUNK("\"\"", "\"stop\"") "\r\n\r\n")},
+    {"D2", "a byte order mark", STREAM, MOOT_OK, STREAMED("\xEF\xBB\xBF" SAY STOP END_MARK)},
+    {"D2", "data in two lines", STREAM, MOOT_OK,
+     STREAMED("data: {\"choices\":[{\"index\":0,\ndata: "
+              "\"delta\":{\"content\":\"Because.\"}}]}\n\n" STOP)},
+    {"D2", "other fields", STREAM, MOOT_OK,
+     STREAMED("id: 1\nretry: 5\nevent: message\n" SAY STOP END_MARK)},
+    {"D2", "the last event without its empty line", STREAM, MOOT_ETRUNCATED,
+     STREAMED(SAY "data: " CHUNK("\"\"", "\"stop\"") "\n"), .text = "Because.",
+     .is_duplicate = true},
+    /* D3: characters in parts */
+    {"D3", "two halves in two deltas", STREAM, MOOT_OK,
+     STREAMED(DATA(CHUNK("\"\\ud83d\"", "null")) DATA(CHUNK("\"\\ude00\"", "null")) STOP),
+     .text = "\xF0\x9F\x98\x80"},
+    {"D3", "a half that stays alone", STREAM, MOOT_OK,
+     STREAMED(DATA(CHUNK("\"a\\ud83d\"", "null")) DATA(CHUNK("\"b\"", "null")) STOP),
+     .text = "a\xEF\xBF\xBD"
+             "b"},
+    {"D3", "a half at the end", STREAM, MOOT_OK, STREAMED(DATA(CHUNK("\"a\\ud83d\"", "null")) STOP),
+     .text = "a\xEF\xBF\xBD"},
+    {"D3", "a half when it breaks off", STREAM, MOOT_ETRUNCATED,
+     STREAMED(DATA(CHUNK("\"a\\ud83d\"", "null"))), .text = "a\xEF\xBF\xBD", .is_duplicate = true},
+    {"D3", "a low half first", STREAM, MOOT_OK,
+     STREAMED(DATA(CHUNK("\"\\ude00\"", "null")) DATA(CHUNK("\"\\ud83d\"", "null")) STOP),
+     .text = "\xEF\xBF\xBD\xEF\xBF\xBD"},
+    {"D3", "lone halves in a whole answer", WHOLE, MOOT_OK,
+     ANSWERED(MESSAGE("\"\\ude00a\\ud83d\"", "\"stop\"")),
+     .text = "\xEF\xBF\xBD"
+             "a\xEF\xBF\xBD"},
+    /* D4: bytes that are no text */
+    {"D4", "an overlong slash", BOTH, MOOT_OK, ANSWERED(MESSAGE("\"\xC0\xAF\"", "\"stop\"")),
+     .text = "\xEF\xBF\xBD\xEF\xBF\xBD"},
+    {"D4", "a surrogate's bytes", BOTH, MOOT_OK, ANSWERED(MESSAGE("\"\xED\xA0\x80\"", "\"stop\"")),
+     .text = "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},
+    {"D4", "a lone tail", BOTH, MOOT_OK, ANSWERED(MESSAGE("\"a\x80\"", "\"stop\"")),
+     .text = "a\xEF\xBF\xBD"},
+    {"D4", "beyond the last plane", BOTH, MOOT_OK,
+     ANSWERED(MESSAGE("\"\xF4\x90\x80\x80\"", "\"stop\"")),
+     .text = "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},
+    {"D4", "UTF-16", WHOLE, MOOT_EJSON, ANSWERED("\xFF\xFE{\0}\0"), .is_duplicate = true},
+    /* D5: JSON */
+    {"D5", "nested 100,000 deep", WHOLE, MOOT_ELIMIT, ANSWERED("@100000*[@"), .is_duplicate = true},
+    {"D5", "nested 65 deep", WHOLE, MOOT_ELIMIT, ANSWERED("@65*[@@65*]@"), .is_duplicate = true},
+    {"D5", "20,000 keys", WHOLE, MOOT_ELIMIT, ANSWERED("{@20000*\"\":0,@\"a\":0}"),
+     .is_duplicate = true},
+    {"D5", "a number of 1 MiB", WHOLE, MOOT_ELIMIT, ANSWERED("{\"a\":@1048576*1@}"),
+     .is_duplicate = true},
+    {"D5", "1e999 where nobody looks", WHOLE, MOOT_OK,
+     ANSWERED("{\"a\":1e999,\"choices\":[{\"index\":0,\"message\":{\"content\":\"Because.\"},"
+              "\"finish_reason\":\"stop\"}]}")},
+    {"D5", "bytes after it", WHOLE, MOOT_EJSON, ANSWERED(ANSWER "x"), .is_duplicate = true},
+    {"D5", "two values", WHOLE, MOOT_EJSON, ANSWERED(ANSWER ANSWER), .is_duplicate = true},
+    {"D5", "cut short", WHOLE, MOOT_EJSON, ANSWERED("{\"choices\":[{\"index\""),
+     .is_duplicate = true},
+    {"D5", "a comment", WHOLE, MOOT_EJSON, ANSWERED("/* hi */" ANSWER), .is_duplicate = true},
+    {"D5", "nested deep in a stream", STREAM, MOOT_ELIMIT, STREAMED(SAY DATA("@100000*[@")),
+     .text = "Because.", .is_duplicate = true},
+    {"D5", "no JSON in a stream", STREAM, MOOT_EJSON, STREAMED(SAY DATA("{\"choices\"")),
+     .text = "Because.", .is_duplicate = true},
+    /* D6: ends */
+    {"D6", "no [DONE]", STREAM, MOOT_OK, STREAMED(SAY STOP)},
+    {"D6", "no finish_reason", STREAM, MOOT_OK, STREAMED(SAY END_MARK)},
+    {"D6", "neither", STREAM, MOOT_ETRUNCATED, STREAMED(SAY), .text = "Because.",
+     .is_duplicate = true},
+    {"D6", "[DONE] twice", STREAM, MOOT_OK, STREAMED(SAY STOP END_MARK END_MARK)},
+    {"D6", "text after [DONE]", STREAM, MOOT_OK, STREAMED(SAY STOP END_MARK SAY)},
+    {"D6", "nothing but [DONE]", STREAM, MOOT_ECONTENT, STREAMED(END_MARK), .is_duplicate = true},
+    {"D6", "no event at all", STREAM, MOOT_ETRUNCATED, STREAMED(""), .is_duplicate = true},
+    {"D6", "silence after [DONE]", STREAM, MOOT_OK,
+     .body = B("HTTP/1.1 200 OK\r\n" SSE "\r\n" SAY STOP END_MARK), .end = END_SILENCE},
+    {"D6", "an RST after [DONE]", STREAM, MOOT_OK,
+     .body = B("HTTP/1.1 200 OK\r\n" SSE "\r\n" SAY STOP END_MARK), .end = END_FIN},
+    /* D7: contradictions */
+    {"D7", "two reasons", STREAM, MOOT_OK,
+     STREAMED(SAY STOP DATA(CHUNK("\"\"", "\"length\"")) END_MARK)},
+    {"D7", "choice 1000000000", STREAM, MOOT_OK,
+     STREAMED(SAY DATA("{\"choices\":[{\"index\":1000000000,\"delta\":{\"content\":\"x\"}}]}")
+                  STOP END_MARK)},
+    {"D7", "choice -1", STREAM, MOOT_OK,
+     STREAMED(SAY DATA("{\"choices\":[{\"index\":-1,\"delta\":{\"content\":\"x\"}}]}") STOP)},
+    {"D7", "usage that is none", WHOLE, MOOT_OK,
+     ANSWERED("{\"choices\":[{\"index\":0,\"message\":{\"content\":\"Because.\"},"
+              "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":-5,"
+              "\"completion_tokens\":1e30,\"total_tokens\":\"x\"}}")},
+    {"D7", "usage twice, then less", STREAM, MOOT_OK,
+     STREAMED(SAY DATA("{\"choices\":[],\"usage\":{\"prompt_tokens\":9}}")
+                  DATA("{\"choices\":[],\"usage\":{\"prompt_tokens\":1}}") STOP)},
+    /* D8: errors in a stream */
+    {"D8", "an error chunk", STREAM, MOOT_EPROVIDER,
+     STREAMED(SAY DATA("{\"error\":{\"message\":\"overloaded\",\"type\":\"overloaded_error\"}}")),
+     .text = "Because.", .says = "overloaded", .is_duplicate = true},
+    {"D8", "an error event", STREAM, MOOT_EPROVIDER,
+     STREAMED(SAY "event: error\ndata: {\"message\":\"broken\"}\n\n"), .text = "Because.",
+     .is_duplicate = true},
+    {"D8", "an error, then [DONE]", STREAM, MOOT_EPROVIDER,
+     STREAMED(SAY DATA("{\"error\":{\"message\":\"broken\"}}") END_MARK), .text = "Because.",
+     .is_duplicate = true},
+    /* D9: well formed, and no answer */
+    {"D9", "200 with an error", BOTH, MOOT_EPROVIDER,
+     ANSWERED("{\"error\":{\"message\":\"no such model\",\"code\":404}}"), .is_duplicate = true},
+    {"D9", "an empty body", BOTH, MOOT_ECONTENT, ANSWERED(""), .is_duplicate = true},
+    {"D9", "null", BOTH, MOOT_ECONTENT, ANSWERED("null"), .is_duplicate = true},
+    {"D9", "a list", BOTH, MOOT_ECONTENT, ANSWERED("[]"), .is_duplicate = true},
+    {"D9", "a text", BOTH, MOOT_ECONTENT, ANSWERED("\"Because.\""), .is_duplicate = true},
+    {"D9", "no choices", BOTH, MOOT_ECONTENT, ANSWERED("{\"choices\":[]}"), .is_duplicate = true},
+    {"D9", "choices are null", BOTH, MOOT_ECONTENT, ANSWERED("{\"choices\":null}"),
+     .is_duplicate = true},
+    {"D9", "no message", BOTH, MOOT_ECONTENT,
+     ANSWERED("{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}"), .is_duplicate = true},
+    {"D9", "content is null", BOTH, MOOT_ECONTENT, ANSWERED(MESSAGE("null", "\"stop\"")),
+     .is_duplicate = true},
+    {"D9", "the key in the error", BOTH, MOOT_EPROVIDER,
+     ANSWERED("{\"error\":{\"message\":\"bad key " STAGE_KEY " here\"}}"), .is_duplicate = true},
+    /* E: refusals */
+    {"E3", "500", BOTH, MOOT_EPROVIDER, .status = "500 Oops", .headers = JSON, .body = B("{}")},
+    {"E3", "502 with a page", BOTH, MOOT_EPROVIDER, .status = "502 Bad Gateway",
+     .headers = "Content-Type: text/html\r\n", .body = B("<html>Bad gateway</html>")},
+    {"E3", "503", BOTH, MOOT_EPROVIDER, .status = "503 Busy"},
+    {"E3", "504", BOTH, MOOT_EPROVIDER, .status = "504 Late"},
+    {"E3", "529", BOTH, MOOT_EPROVIDER, .status = "529 Overloaded"},
+    {"E4", "400", BOTH, MOOT_EPROVIDER, .status = "400 Bad Request"},
+    {"E4", "401", BOTH, MOOT_EAUTH, .status = "401 Unauthorized", .connections = 1},
+    {"E4", "403", BOTH, MOOT_EAUTH, .status = "403 Forbidden"},
+    {"E4", "404", BOTH, MOOT_EPROVIDER, .status = "404 Not Found"},
+    {"E4", "413", BOTH, MOOT_EPROVIDER, .status = "413 Too Large"},
+    {"E4", "422", BOTH, MOOT_EPROVIDER, .status = "422 No"},
+    {"E4", "a refusal without end", BOTH, MOOT_EPROVIDER,
+     .body = B("HTTP/1.1 500 Oops\r\n\r\n@1000000*x@"), .end = END_FIN},
+    {"E4", "a refusal of bytes that are no text", BOTH, MOOT_EPROVIDER, .status = "400 Bad",
+     .headers = JSON, .body = B("{\"error\":{\"message\":\"\x1B[31m\xFF\xFE\"}}")},
+    {"E4", "the key in a refusal", BOTH, MOOT_EAUTH, .status = "401 Unauthorized", .headers = JSON,
+     .body = B("{\"error\":{\"message\":\"Incorrect API key: " STAGE_KEY "\"}}")},
+    {"E5", "408", BOTH, MOOT_EPROVIDER, .status = "408 Request Timeout"},
+    {"E5", "409", BOTH, MOOT_EPROVIDER, .status = "409 Conflict"},
+    {"E6", "another model's answer", BOTH, MOOT_OK,
+     ANSWERED("{\"model\":\"model-z\",\"choices\":[{\"index\":0,\"message\":{\"content\":"
+              "\"Because.\"},\"finish_reason\":\"stop\"}]}")},
+};
+
+const size_t fault_said_case_count = moot__countof(fault_said_cases);
