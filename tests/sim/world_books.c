@@ -1,18 +1,19 @@
 /* What was billed, kept twice: by the provider's ledger and receipts, and by the engines' usage.
  *
  * With R(t) the sum over the receipts of turn t (one role of one conversation), U(t) the usage that
- * the engine gives for it (0 when the turn was not answered; of all its attempts, as far as they
- * said), and a turn "marked" when the engine
- * calls it a possible duplicate, these hold to the token, for input and output alike:
+ * the engine gives for it (of all its attempts, as far as they said), and a turn "marked" when the
+ * engine calls it a possible duplicate, these hold to the token, for input and output alike:
  *
  *   ledger = sum of R(t)           the provider's two books agree;
  *   stats  = sum of U(t)           an engine's counters are the sum of its outcomes' usage;
  *   R(t)   = U(t), not marked      an answer was billed once, and a turn without one not at all;
- *   R(t)  >= U(t), marked          what more was billed is what the mark is for; so that
- *   ledger - stats = sum of R(t) - U(t) over the marked turns, and 0 where none is marked.
+ *   R(t)  >= U(t), marked          an attempt that was billed may not have lived to say so, but
+ * none says more than it was billed; so that ledger - stats = sum of R(t) - U(t) over the marked
+ * turns, and 0 where none is marked.
  *
- * A turn whose answer came without usage (or whose provider counts differently on purpose) has
- * U(t) = 0 and is known for it: there R(t) must be one receipt, if it is not marked.
+ * A turn whose answer came without usage has U(t) = 0 and is known for it: there R(t) must be one
+ * receipt, if it is not marked. What attempts of a turn that was not answered said is in the usage
+ * of the outcome alone, so that the last two are checked for it as bounds (world_check.c).
  *
  * The third is the promise to the user: whatever may have been billed twice, or for nothing, is
  * marked. It is why a request whose bytes left is marked even if nothing ever arrives. Where bytes

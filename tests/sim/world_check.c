@@ -199,6 +199,16 @@ static const struct world_receipt *find_receipt(const struct world_turn *turn)
     return NULL;
 }
 
+/* Whether each attempt that may have given the answer said what it used: of several with one text
+ * nobody can tell which it was. */
+static bool has_told_usage(const struct world_turn *turn)
+{
+    for (unsigned i = 0; i < turn->billed && i < WORLD_RECEIPTS; i++)
+        if (turn->receipts[i].fault == MOOT_EMULATOR_FAULT_NO_USAGE)
+            return false;
+    return turn->usage.known;
+}
+
 static void check_answered_turn(const struct world_talk *talk, unsigned role)
 {
     struct world *world = talk->world;
@@ -208,10 +218,9 @@ static void check_answered_turn(const struct world_talk *talk, unsigned role)
         return;
     if (!receipt)
         world_fail(world, "talk %u, role %u: this answer was never sent whole", talk->number, role);
-    else if (turn->usage.known && receipt->fault != MOOT_EMULATOR_FAULT_NO_USAGE &&
+    else if (has_told_usage(turn) && /* attempts before may have said theirs */
              (turn->usage.input_tokens < receipt->tokens_in ||
-              turn->usage.output_tokens <
-                  receipt->tokens)) /* attempts before may have said theirs */
+              turn->usage.output_tokens < receipt->tokens))
         world_fail(world, "talk %u, role %u: usage %llu+%llu, the provider counted %llu+%llu",
                    talk->number, role, (unsigned long long)turn->usage.input_tokens,
                    (unsigned long long)turn->usage.output_tokens,
