@@ -8,16 +8,14 @@
     {                                                                                              \
         ("" text), sizeof(text) - 1                                                                \
     }
-#define JSON       "Content-Type: application/json\r\n"
-#define SSE        "Content-Type: text/event-stream\r\n"
-#define DATA(json) "data: " json "\n\n"
-#define CHUNK(content, finish)                                                                     \
-    "{\"choices\":[{\"index\":0,\"delta\":{\"content\":" content "},\"finish_reason\":" finish "}" \
-                                                                                               "]" \
-                                                                                               "}"
+#define JSON                   "Content-Type: application/json\r\n"
+#define SSE                    "Content-Type: text/event-stream\r\n"
+#define DATA(json)             "data: " json "\n\n"
+#define CHOICE                 "{\"choices\":[{\"index\":0,"
+#define FINISH(of)             ",\"finish_reason\":" of "}]}"
+#define CHUNK(content, finish) CHOICE "\"delta\":{\"content\":" content "}" FINISH(finish)
 #define MESSAGE(content, finish)                                                                   \
-    "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":" content          \
-    "},\"finish_reason\":" finish "}]}"
+    CHOICE "\"message\":{\"role\":\"assistant\",\"content\":" content "}" FINISH(finish)
 #define SAY      DATA(CHUNK("\"Because.\"", "null"))
 #define STOP     DATA(CHUNK("\"\"", "\"stop\""))
 #define END_MARK DATA("[DONE]")
