@@ -97,6 +97,32 @@ static void throttled_calls_are_tried_again(void **state)
     world_deinit(&world);
 }
 
+/* A provider whose clock is ahead of ours by generations; or ours behind. */
+static void dates_are_read_by_their_writers_clock(void **state)
+{
+    (void)state;
+    struct world world;
+    struct world_options options = world_options();
+    struct moot_emulator_rule busy = {
+        .fault = MOOT_EMULATOR_FAULT_429,
+        .first = 1,
+        .last = 1,
+        .has_hint = true,
+        .hint = MOOT_EMULATOR_HINT_DATE,
+        .hint_ns = 1 * MOOT_NS_PER_MS,
+    };
+    options.emulator.rules = &busy;
+    options.emulator.rule_count = 1;
+    options.emulator.wall_offset_ns = UINT64_C(4000000000) * MOOT_NS_PER_S; /* 2096 */
+    world_init(&world, &options);
+    struct talk talk = {0};
+    assert_int_equal(talk_begin(&world, &talk, "Why?", false), MOOT_OK);
+    talk_run(&world, &talk);
+    assert_int_equal(talk.error.code, MOOT_OK);
+    assert_int_equal(talk.retries, 1);
+    world_deinit(&world);
+}
+
 /* A broken answer that said what it cost was billed, whether another attempt went well or none. */
 static void check_books(struct moot_emulator_rule broken, int code, unsigned retries)
 {
@@ -191,6 +217,7 @@ int main(void)
         cmocka_unit_test(streamed_answers_come),
         cmocka_unit_test(many_at_once),
         cmocka_unit_test(throttled_calls_are_tried_again),
+        cmocka_unit_test(dates_are_read_by_their_writers_clock),
         cmocka_unit_test(failed_attempts_count_what_they_used),
         cmocka_unit_test(cancel_from_a_callback),
         cmocka_unit_test(closing_the_engine_cancels),
