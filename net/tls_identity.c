@@ -37,34 +37,39 @@ void moot__tls_rng_deinit(struct moot_tls_rng *rng)
     mbedtls_entropy_free(&rng->entropy);
 }
 
+/* mbedTLS could not: for what `text` says, or because it had no memory. */
+static int refuse(struct moot_error_info *info, int rc, const char *text)
+{
+    if (moot__compat_is_no_memory(rc))
+        return moot__fail(info, MOOT_ENOMEM, MOOT_PHASE_PREPARE,
+                          "no memory for a server's certificate");
+    return moot__fail(info, MOOT_ECONFIG, MOOT_PHASE_PREPARE, "%s", text);
+}
+
 static int parse_chain(struct moot_tls_identity *identity, const char *pem, size_t len,
                        struct moot_error_info *info)
 {
-    if (mbedtls_x509_crt_parse(&identity->chain, (const unsigned char *)pem, len + 1) != 0)
-        return moot__fail(info, MOOT_ECONFIG, MOOT_PHASE_PREPARE,
-                          "the server's certificate is not readable PEM");
-    return MOOT_OK;
+    int rc = mbedtls_x509_crt_parse(&identity->chain, (const unsigned char *)pem, len + 1);
+    return rc ? refuse(info, rc, "the server's certificate is not readable PEM") : MOOT_OK;
 }
 
 static int parse_key(struct moot_tls_identity *identity, const char *pem, size_t len,
                      struct moot_error_info *info)
 {
-    if (moot__compat_parse_key(&identity->key, (const unsigned char *)pem, len + 1,
-                               &identity->rng.drbg) != 0)
-        return moot__fail(info, MOOT_ECONFIG, MOOT_PHASE_PREPARE,
-                          "the server's private key is not readable PEM (or has a password)");
-    if (moot__compat_check_pair(&identity->chain.pk, &identity->key, &identity->rng.drbg) != 0)
-        return moot__fail(info, MOOT_ECONFIG, MOOT_PHASE_PREPARE,
-                          "the private key does not belong to the server's certificate");
+    int rc = moot__compat_parse_key(&identity->key, (const unsigned char *)pem, len + 1,
+                                    &identity->rng.drbg);
+    if (rc)
+        return refuse(info, rc, "the server's private key is not readable PEM (or has a password)");
+    rc = moot__compat_check_pair(&identity->chain.pk, &identity->key, &identity->rng.drbg);
+    if (rc)
+        return refuse(info, rc, "the private key does not belong to the server's certificate");
     /* One signature now: 2.28 caches a table in the key when it first signs, without a lock, and
      * workers will share the key. */
     static const unsigned char hash[32] = {1};
     unsigned char signature[MBEDTLS_PK_SIGNATURE_MAX_SIZE];
     size_t used;
-    if (moot__compat_sign(&identity->key, hash, signature, &used, &identity->rng.drbg) != 0)
-        return moot__fail(info, MOOT_ECONFIG, MOOT_PHASE_PREPARE,
-                          "the server's private key cannot sign");
-    return MOOT_OK;
+    rc = moot__compat_sign(&identity->key, hash, signature, &used, &identity->rng.drbg);
+    return rc ? refuse(info, rc, "the server's private key cannot sign") : MOOT_OK;
 }
 
 static int fill(struct moot_tls_identity *identity, struct moot_view certificate_pem,
