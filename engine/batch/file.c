@@ -195,8 +195,11 @@ int moot__log_file_open(struct moot_log_file *file, const struct moot_disk *disk
     int error = disk->ops->open(disk, path, MOOT_DISK_APPEND, &fd);
     if (error != 0)
         return moot__file_fail(info, error, "cannot open", path);
-    if (disk->ops->stat(disk, fd, &stat) != 0 || !stat.is_regular) {
+    error = disk->ops->stat(disk, fd, &stat);
+    if (error != 0 || !stat.is_regular) {
         disk->ops->close(disk, fd);
+        if (error != 0)
+            return moot__file_fail(info, error, "cannot read", path);
         return moot__fail(info, MOOT_EINVAL, MOOT_PHASE_NONE,
                           "%s is not a regular file, and only such a one can be resumed", path);
     }

@@ -73,8 +73,15 @@ static int lock(struct moot_journal *journal, struct moot_error_info *info)
     const struct moot_disk *disk = journal->disk;
     int fd = journal->logs[MOOT_JOURNAL_RESULTS].fd;
     const char *path = journal->paths[MOOT_PATH_RESULTS];
-    if (disk->ops->lock(disk, fd) != 0 || disk->ops->stat(disk, fd, &held) != 0 ||
-        disk->ops->stat_path(disk, path, &named) != 0 || !is_same_file(&held, &named))
+    int error = disk->ops->lock(disk, fd);
+    if (error == 0)
+        error = disk->ops->stat(disk, fd, &held);
+    if (error == 0)
+        error = disk->ops->stat_path(disk, path, &named);
+    bool is_taken = error == EWOULDBLOCK || error == ENOENT; /* held, or renamed */
+    if (error != 0 && !is_taken)
+        return moot__file_fail(info, error, "cannot lock", path);
+    if (is_taken || !is_same_file(&held, &named))
         return moot__fail(info, MOOT_EBUSY, MOOT_PHASE_NONE,
                           "another process is writing %s; wait for it, or choose another output",
                           path);
