@@ -40,6 +40,8 @@ enum {
     TICK_MS = 100,
 };
 
+#define STARVED_NS_MAX (1 * MOOT_NS_PER_S)
+
 /* One engine and its feeder. */
 struct batch_loop {
     struct moot_batch *batch;
@@ -243,15 +245,20 @@ static void pump(struct moot_engine *engine, void *data)
     moot__feeder_pump(&loop->feeder);
 }
 
-static void pump_all(struct moot_batch *batch)
+/* False: there was no memory to reach one of them. */
+static bool pump_all(struct moot_batch *batch)
 {
+    bool reached = true;
     for (unsigned i = 0; i < batch->loop_count; i++) {
         struct batch_loop *loop = &batch->loops[i];
         if (!loop->engine || atomic_load(&loop->is_done) || atomic_exchange(&loop->is_posted, true))
             continue;
-        if (moot_engine_post(loop->engine, pump, loop) != MOOT_OK)
+        if (moot_engine_post(loop->engine, pump, loop) != MOOT_OK) {
             atomic_store(&loop->is_posted, false); /* the next tick tries again */
+            reached = false;
+        }
     }
+    return reached;
 }
 
 static void on_feeder_done(void *data)
@@ -407,8 +414,25 @@ static void tell_progress(struct moot_batch *batch)
     batch->options.on_progress(batch->options.progress_context, &progress);
 }
 
+/* Without memory for so long the engines, which nobody can tell anything, are closed as they are:
+ * that needs none. The run can be resumed. */
+static bool is_starved(struct moot_batch *batch, bool reached, uint64_t *since_ns)
+{
+    if (reached)
+        *since_ns = 0;
+    else if (*since_ns == 0)
+        *since_ns = now_ns();
+    if (reached || now_ns() - *since_ns < STARVED_NS_MAX)
+        return false;
+    struct moot_error_info info;
+    moot__fail(&info, MOOT_ENOMEM, MOOT_PHASE_NONE, "no memory to go on with");
+    moot__tally_stop(&batch->tally, MOOT_STOP_ERROR, &info);
+    return true;
+}
+
 static void wait_for_rows(struct moot_batch *batch)
 {
+    uint64_t starved_since_ns = 0;
     uint64_t interval_ns = batch->options.progress_interval_ns;
     uint64_t told_ns = now_ns();
     if (interval_ns == 0)
@@ -419,7 +443,8 @@ static void wait_for_rows(struct moot_batch *batch)
             moot__tally_stop(&batch->tally, MOOT_STOP_INTERRUPT, NULL);
         if (interrupts > 1)
             moot__tally_cancel(&batch->tally);
-        pump_all(batch);
+        if (is_starved(batch, pump_all(batch), &starved_since_ns))
+            return;
         doze(batch);
         uint64_t now = now_ns();
         moot__writer_tick(&batch->writer, now);
