@@ -397,7 +397,7 @@ int main(int argc, char **argv)
     }
     for (const struct torture_scenario *scenario = torture_conversations; scenario->name;
          scenario++) {
-        if (scenario->has_threads)
+        if (scenario->is_whole)
             continue;
         interrupt_all(scenario, false);
         if (is_all)

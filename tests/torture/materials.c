@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +33,15 @@ void materials_write(const char *name, const void *bytes, size_t len)
     materials_path(name, path);
     FILE *file = fopen(path, "w");
     torture_check(file && fwrite(bytes, 1, len, file) == len && fclose(file) == 0, "no %s", path);
+}
+
+void materials_cut(const char *name, size_t bytes)
+{
+    char path[128];
+    struct stat status;
+    materials_path(name, path);
+    torture_check(stat(path, &status) == 0 && truncate(path, status.st_size - (off_t)bytes) == 0,
+                  "cannot cut %s", path);
 }
 
 void materials_make(void)

@@ -65,6 +65,11 @@ void torture_leave_out(enum torture_kind kind, bool is_out)
     state.is_left_out[kind] = is_out;
 }
 
+bool torture_is_left_out(enum torture_kind kind)
+{
+    return state.is_left_out[kind];
+}
+
 void torture_arm(void)
 {
     is_exempt = false;

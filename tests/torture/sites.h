@@ -87,6 +87,7 @@ void torture_fail_next(enum torture_mode mode);
 
 /* Until it is taken back or planned anew, calls of this kind are not counted. */
 void torture_leave_out(enum torture_kind kind, bool is_out);
+bool torture_is_left_out(enum torture_kind kind);
 
 /* Count and fail between these two; the thread that arms is not exempt, nor are those started by
  * one that is not. */

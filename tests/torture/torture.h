@@ -16,11 +16,13 @@ struct torture_scenario {
     const char *name;
     void (*run)(const struct torture_scenario *scenario);
     const void *options; /* the scenario's own */
-    bool has_threads;    /* and cannot be forked in the middle */
+    bool is_whole;       /* has threads or files: it cannot be forked in the middle */
 };
 
-/* A table of scenarios, ended by one without a name. */
-extern const struct torture_scenario torture_conversations[];
+/* Tables of scenarios, each ended by one without a name. */
+extern const struct torture_scenario torture_conversations[]; /* simulated */
+extern const struct torture_scenario torture_files[];
+extern const struct torture_scenario torture_real[]; /* on sockets */
 
 /* Not so: say why, and end this process. The driver goes on in another. */
 #define torture_check(condition, ...)                                                              \

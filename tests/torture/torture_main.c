@@ -25,11 +25,12 @@
 #include "materials.h"
 #include "torture.h"
 
-enum { SOME = 12, SHOWN_MAX = 12, CASE_SECONDS_MAX = 30 };
+enum { SOME = 8, SOME_WHOLE = 4, SHOWN_MAX = 12, CASE_SECONDS_MAX = 20 };
 
 static const char *const mode_names[TORTURE_MODES] = {"once", "group", "all"};
 
-static const struct torture_scenario *const tables[] = {torture_conversations};
+static const struct torture_scenario *const tables[] = {torture_conversations, torture_files,
+                                                        torture_real};
 
 /* What a child tells its parent. */
 static struct report {
@@ -141,7 +142,7 @@ static bool is_well(int status)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* With threads: each case from its beginning; a child goes on until one goes wrong. */
+/* With threads or files: each case from its beginning; a child goes on until one goes wrong. */
 static void run_again_and_again(struct run run, enum torture_mode mode)
 {
     while (run.first <= run.last) {
@@ -239,15 +240,16 @@ static void torture(struct driver *driver, const struct torture_scenario *scenar
     double began_s = now_s();
     struct run run = {.scenario = scenario, .stride = 1};
     struct torture_counts counts = {0};
+    size_t some = scenario->is_whole ? SOME_WHOLE : SOME;
     driver->scenarios++;
     report->cases = report->wrong_count = 0;
     if (count(&run, &counts)) {
-        run.stride = driver->is_all || driver->scenario ? 1 : 1 + counts.sites / SOME;
+        run.stride = driver->is_all || driver->scenario ? 1 : 1 + counts.sites / some;
         run.first = 1 + driver->scenarios * 7 % run.stride; /* each looks at others */
         run.last = counts.sites;
-        if (!scenario->has_threads)
+        if (!scenario->is_whole)
             run_in_walk(&run);
-        for (int mode = 0; mode < TORTURE_MODES && scenario->has_threads; mode++) {
+        for (int mode = 0; mode < TORTURE_MODES && scenario->is_whole; mode++) {
             run_again_and_again(run, (enum torture_mode)mode);
             report->cases += run.first > run.last ? 0 : (run.last - run.first) / run.stride + 1;
         }
@@ -312,6 +314,7 @@ int main(int argc, char **argv)
         return 2;
     torture_find_libraries();
     materials_make();
+    provider_start();
     double began_s = now_s();
     for_each(&driver);
     if (!driver.is_list && !driver.nth) {
@@ -320,6 +323,7 @@ int main(int argc, char **argv)
         printf("%zu scenarios, %zu wrong\n", driver.scenarios, driver.wrong);
         tell_scenario("all", &sums, driver.cases, now_s() - began_s);
     }
+    provider_stop();
     materials_remove();
     return driver.wrong ? 1 : 0;
 }

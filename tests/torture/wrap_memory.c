@@ -185,7 +185,8 @@ void *calloc(size_t count, size_t size)
 void *realloc(void *ptr, size_t size)
 {
     enum torture_kind kind = kind_of(__builtin_return_address(0));
-    if (kind != TORTURE_KINDS && torture_fails(kind))
+    /* When libuv cannot grow its table of descriptors it ends the process; nobody can help it. */
+    if (kind != TORTURE_KINDS && kind != TORTURE_LIBUV && torture_fails(kind))
         return NULL;
     enum torture_kind was = forget(ptr);
     void *moved =
@@ -210,10 +211,16 @@ void *__wrap_realloc(void *ptr, size_t size);
 
 void *__wrap_malloc(size_t size)
 {
-    return torture_fails(TORTURE_LIBC) ? NULL : malloc(size);
+    return __wrap_realloc(NULL, size);
 }
 
 void *__wrap_realloc(void *ptr, size_t size)
 {
-    return torture_fails(TORTURE_LIBC) ? NULL : realloc(ptr, size);
+    bool is_counted = torture_is_counting() && !torture_is_left_out(TORTURE_LIBC);
+    if (torture_fails(TORTURE_LIBC))
+        return NULL;
+    enum torture_kind was = forget(ptr);
+    void *moved = realloc(ptr, size);
+    remember(moved, is_counted ? TORTURE_LIBC : was);
+    return moved;
 }

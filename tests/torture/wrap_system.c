@@ -68,6 +68,7 @@ ssize_t __wrap_send(int fd, const void *data, size_t len, int flags)
 
 struct start {
     void *(*run)(void *);
+    void (*run_uv)(void *);
     void *argument;
     bool is_exempt;
 };
@@ -90,8 +91,32 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
     if (torture_fails(TORTURE_SYSTEM))
         return EAGAIN;
     struct start *start = calloc(1, sizeof *start);
-    *start = (struct start){run, argument, !torture_is_counting()};
+    *start = (struct start){.run = run, .argument = argument, .is_exempt = !torture_is_counting()};
     int rc = __real_pthread_create(thread, attributes, begin, start);
+    if (rc)
+        free(start);
+    return rc;
+}
+
+/* The same of libuv's threads. */
+static void begin_uv(void *data)
+{
+    struct start start = *(struct start *)data;
+    free(data);
+    torture_exempt(start.is_exempt);
+    start.run_uv(start.argument);
+}
+
+int __real_uv_thread_create(uv_thread_t *thread, uv_thread_cb run, void *argument);
+int __wrap_uv_thread_create(uv_thread_t *thread, uv_thread_cb run, void *argument);
+int __wrap_uv_thread_create(uv_thread_t *thread, uv_thread_cb run, void *argument)
+{
+    if (torture_fails(TORTURE_SYSTEM))
+        return UV_EAGAIN;
+    struct start *start = calloc(1, sizeof *start);
+    *start =
+        (struct start){.run_uv = run, .argument = argument, .is_exempt = !torture_is_counting()};
+    int rc = __real_uv_thread_create(thread, begin_uv, start);
     if (rc)
         free(start);
     return rc;
