@@ -59,7 +59,12 @@ static int write_manifest(struct moot_journal *journal, const struct moot_file_p
         rc = moot__file_replace(journal->disk, journal->allocator,
                                 journal->paths[MOOT_PATH_MANIFEST], moot__buf_view(&buf), info);
     moot__buf_deinit(&buf);
-    return rc;
+    if (rc == MOOT_OK)
+        return MOOT_OK;
+    const struct moot_error_info why = *info;
+    return moot__fail(info, rc, MOOT_PHASE_NONE,
+                      "%s; nothing was asked, run the same command again when it is mended",
+                      why.message[0] ? why.message : moot_error_text(rc));
 }
 
 int moot__journal_check_manifest(struct moot_journal *journal,

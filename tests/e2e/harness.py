@@ -293,7 +293,7 @@ class Result(unittest.TextTestResult):
 def main():
     global program, data_folder
     program, data_folder, reports = (os.path.abspath(path) for path in sys.argv[1:4])
-    only = sys.argv[4:]
+    only = [word for word in sys.argv[4:] if not word.endswith(".so")]
     suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
     if only:
         suite = unittest.defaultTestLoader.loadTestsFromNames(only, sys.modules["__main__"])
