@@ -64,6 +64,7 @@ int moot__input_open(struct moot_input *input, const struct moot_input_options *
         input->reader.fd = -1;
     moot__lines_init(&input->reader.lines, options->allocator, disk, input->reader.fd,
                      MOOT_LIMIT_ROW_BYTES);
+    input->reader.lines.is_hashed = true;
     if (pthread_mutex_init(&input->synced.mutex, NULL) != 0 ||
         pthread_cond_init(&input->synced.room, NULL) != 0)
         return moot__fail(info, MOOT_ENOMEM, MOOT_PHASE_NONE, "no memory");
@@ -92,7 +93,7 @@ static void push(struct moot_input *input, struct moot_row *row)
     moot__list_push_back(&input->synced.rows, &row->node);
     input->synced.row_count++;
     input->synced.bytes += row->arena.used;
-    input->synced.bytes_read = input->reader.lines.hasher.bytes;
+    input->synced.bytes_read = input->reader.lines.bytes_read;
     bool was_hungry = input->synced.hungry;
     input->synced.hungry = false;
     pthread_mutex_unlock(&input->synced.mutex);

@@ -58,7 +58,9 @@ static int read_some(struct moot_lines *lines, void *to, size_t room, size_t *go
     while (error == EINTR);
     if (error != 0)
         return MOOT_EIO;
-    moot__hasher_add(&lines->hasher, moot__view(to, *got));
+    lines->bytes_read += *got;
+    if (lines->is_hashed)
+        moot__hasher_add(&lines->hasher, moot__view(to, *got));
     return MOOT_OK;
 }
 
@@ -241,5 +243,5 @@ int moot__lines_next(struct moot_lines *lines, struct moot_line *line)
 
 uint64_t moot__lines_offset(const struct moot_lines *lines)
 {
-    return lines->hasher.bytes - (lines->bytes.len - lines->start);
+    return lines->bytes_read - (lines->bytes.len - lines->start);
 }

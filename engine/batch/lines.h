@@ -20,7 +20,9 @@ struct moot_lines {
     struct moot_inflater *inflater; /* NULL: not gzip */
     struct moot_buf bytes;          /* plain text that was read; lines point into it */
     size_t line_bytes_max;
-    size_t start, scanned;        /* the line in work: where it begins, how far it was looked at */
+    size_t start, scanned; /* the line in work: where it begins, how far it was looked at */
+    uint64_t bytes_read;
+    bool is_hashed;               /* set it before the first line, or `hasher` is left alone */
     struct moot_hasher hasher;    /* over the file's bytes as they are stored */
     unsigned long long next_line; /* number of the line at `start`, from 1 */
     bool quoted;                  /* CSV: a newline within double quotes ends no record */
