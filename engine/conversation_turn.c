@@ -3,6 +3,9 @@
 #include "conversation_internal.h"
 #include "engine/base/json_write.h"
 
+/* Begun small, the buffer would be moved three times. */
+enum { USUAL_BODY_BYTES = 2000 };
+
 static int encode(struct moot_conversation *c, const struct moot_turns *turns)
 {
     const struct moot_plan *plan = c->engine->plan;
@@ -17,7 +20,9 @@ static int encode(struct moot_conversation *c, const struct moot_turns *turns)
     const struct moot_dialect *dialect = c->upstream->dialect;
     moot__buf_reset(&c->target);
     moot__buf_reset(&c->body);
-    int rc = dialect->write_target(&request, c->upstream->provider->url.path, &c->target);
+    int rc = moot__buf_reserve(&c->body, USUAL_BODY_BYTES);
+    if (!rc)
+        rc = dialect->write_target(&request, c->upstream->provider->url.path, &c->target);
     if (rc)
         return rc;
     struct moot_json_writer writer;

@@ -23,7 +23,7 @@
 enum { IDLE, CONNECTING, SENDING, HEAD, BODY, ENDED, STATES };
 
 /* What a usual head needs. A buffer that does not grow leaves no copy of a credential behind. */
-enum { REQUEST_HEAD_BYTES = 2048 };
+enum { REQUEST_HEAD_BYTES = 2048, SPARE_REQUEST_BYTES_MAX = 64 << 10 };
 
 #define FAILS_TO MOOT_SM_TO(ENDED)
 
@@ -46,6 +46,23 @@ bool moot__call_is_under_way(const struct moot_call *call)
            (call->sm.current != ENDED || moot__list_is_linked(&call->done_task.node));
 }
 
+/* The request's bytes hold the credential, so they are wiped. Nearly every request leaves at once:
+ * one buffer, kept by the pool and still in the cache, serves most calls in turn. */
+static void release_request(struct moot_call *call)
+{
+    struct moot_pool *pool = call->pool;
+    if (!call->out.data)
+        return;
+    moot__wipe(call->out.data, call->out.len);
+    moot__buf_reset(&call->out);
+    if (pool->spare_request.data || call->out.cap > SPARE_REQUEST_BYTES_MAX) {
+        moot__buf_deinit(&call->out);
+        return;
+    }
+    pool->spare_request = call->out;
+    moot__buf_init(&call->out, call->out.allocator, call->out.max);
+}
+
 /* The one way to the end. The first reason given is kept. */
 static void end(struct moot_call *call)
 {
@@ -54,9 +71,7 @@ static void end(struct moot_call *call)
     moot__sm_move(&call->sm, ENDED);
     moot__timer_stop(call->transport, &call->timer);
     call->times.ended_ns = moot__now_ns(call->transport);
-    if (call->out.data)
-        moot__wipe(call->out.data, call->out.cap); /* it held the credential */
-    moot__buf_deinit(&call->out);
+    release_request(call);
     moot__task_post(call->transport, &call->done_task);
 }
 
@@ -232,8 +247,7 @@ static void send_some(struct moot_call *call)
         call->out_sent += (size_t)n;
         call->sent = true;
     }
-    moot__wipe(call->out.data, call->out.len);
-    moot__buf_deinit(&call->out);
+    release_request(call);
     call->times.sent_ns = moot__now_ns(call->transport);
     moot__sm_move(&call->sm, HEAD);
     want(call);
@@ -478,8 +492,11 @@ static void prepare(struct moot_call *call, struct moot_pool *pool,
         request->body_bytes_max ? request->body_bytes_max : MOOT_LIMIT_HTTP_BODY_BYTES;
     call->timer = (struct moot_timer){.on_fire = on_timer};
     moot__task_init(&call->done_task, on_done_task);
-    moot__buf_init(&call->out, pool->transport->allocator,
-                   MOOT_LIMIT_CALL_REQUEST_BYTES + MOOT_LIMIT_HTTP_HEAD_BYTES);
+    call->out = pool->spare_request;
+    pool->spare_request.data = NULL;
+    if (!call->out.data)
+        moot__buf_init(&call->out, pool->transport->allocator,
+                       MOOT_LIMIT_CALL_REQUEST_BYTES + MOOT_LIMIT_HTTP_HEAD_BYTES);
 }
 
 int moot__call_start(struct moot_call *call, struct moot_pool *pool,
@@ -495,9 +512,7 @@ int moot__call_start(struct moot_call *call, struct moot_pool *pool,
         rc = take_connection(call);
     }
     if (rc) {
-        if (call->out.data)
-            moot__wipe(call->out.data, call->out.cap);
-        moot__buf_deinit(&call->out);
+        release_request(call);
         moot__timer_stop(call->transport, &call->timer);
         moot__sm_init(&call->sm, call_states, STATES, IDLE);
     }

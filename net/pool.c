@@ -457,6 +457,7 @@ void moot__pool_deinit(struct moot_pool *pool)
         assert(moot__list_is_empty(&origin->busy));
         free_origin(origin);
     }
+    moot__buf_deinit(&pool->spare_request);
     moot__free(pool->transport->allocator, pool->scratch);
     pool->scratch = NULL;
     pool->transport = NULL;

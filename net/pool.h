@@ -25,7 +25,8 @@ struct moot_pool {
     struct moot_timer sweep;
     size_t connections, handshakes, resumed; /* counters since the start; connections: made */
     size_t open;                             /* connections now */
-    char *scratch;                           /* one read's bytes, shared by all */
+    struct moot_buf spare_request; /* what the next call writes its request into, or nothing */
+    char *scratch;                 /* one read's bytes, shared by all */
     /* Ceilings, from limits.h; after init they may be set lower. */
     size_t read_bytes_max; /* of one read */
     size_t idle_max;       /* connections kept for an origin */
