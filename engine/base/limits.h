@@ -35,7 +35,7 @@
     X(WORK_THREADS, 2, "computations at work at once")                                             \
     X(WORK_PENDING, 100000, "computations waiting for a thread; EBUSY")                            \
     X(ACCEPTS_PER_TURN, 64, "connections accepted before others get their turn")                   \
-    X(DEPARTURES_PER_TURN, 32, "calls begun before sockets get their turn")                        \
+    X(DEPARTURES_PER_TURN, 64, "calls begun before sockets get their turn")                        \
     X(POOL_IDLE_PER_ORIGIN, 16384, "idle connections kept; the oldest is closed")                  \
     X(TLS_HANDSHAKES, 2, "full handshakes at work at once in one process-wide pool of an engine")  \
     X(TLS_SESSIONS, 256, "origins whose TLS session is kept; the oldest unused one is dropped")    \
