@@ -279,19 +279,20 @@ static void on_uv_prepare(uv_prepare_t *handle)
     if (!moot__list_is_empty(&t->tasks)) {
         open_cache(t);
         if (moot__ns_until(t->checked_ns, now_ns(&t->base)) > POLL_KNOWN_NS)
-            t->turn++; /* the host was busy elsewhere: what the last poll told is old */
+            t->believed_turn = t->turn + 1; /* the host was busy: what the poll told is old */
         run_tasks(t);
     } else {
         rest_if_idle(t); /* the last one was cancelled */
     }
     t->is_behind = false;
-    t->turn++;
+    t->believed_turn = ++t->turn;
     open_cache(t);
 }
 
 static void on_uv_check(uv_check_t *handle)
 {
     struct transport_uv *t = handle->data;
+    t->believed_turn = 1;
     fire_timers(t);
     if (!moot__list_is_empty(&t->tasks))
         run_tasks(t);
@@ -478,7 +479,7 @@ int moot__transport_uv_new(const struct moot_allocator *allocator, struct uv_loo
     t->base.ops = &transport_ops;
     t->base.allocator = allocator;
     t->loop = loop;
-    t->turn = 1;
+    t->turn = t->believed_turn = 1;
     t->armed_ms = MOOT_NEVER_NS;
     moot__timers_init(&t->timers);
     moot__list_init(&t->tasks);

@@ -26,8 +26,11 @@ struct transport_uv {
     bool is_late;   /* timers are due; poll must not wait, for they fire after it */
     bool is_behind; /* a callback of this poll took long, and libuv's time is not poll's any more */
 
-    uint64_t turn;       /* counts the polls, from 1 */
-    uint64_t checked_ns; /* when the last one was, or earlier */
+    /* What a stream learned from a read, and no event has contradicted since, is believed again
+     * once a poll's events have all been told; among them, only what was learned in this turn. */
+    uint64_t turn;          /* counts the polls, from 1 */
+    uint64_t believed_turn; /* what was learned in this turn or later is believed */
+    uint64_t checked_ns;    /* when the last poll was, or earlier */
     uint64_t now_ns;
     bool is_cache_open, is_cached;
 

@@ -4,9 +4,9 @@
  * system calls, so it is widened when needed and narrowed only when an event comes that nobody
  * wants.
  *
- * A poll tells of bytes and of the peer's end alike. Who has read all that was there is told that
- * there is no more until the next poll, without a system call: the pool asks just that before it
- * uses a connection again.
+ * A poll tells of bytes and of the peer's end alike. Who has read all that was there, and of whom
+ * no event tells since, is told that there is no more without a system call: the pool asks just
+ * that before it uses a connection again.
  *
  * A socket is closed at once, but its uv_poll handle closes at the end of the turn, so its memory
  * lives until then. */
@@ -28,7 +28,7 @@ struct uv_stream {
     unsigned wanted, armed;
     bool is_made;          /* connected, as far as is known */
     bool is_ended;         /* the peer has ended its side, as far as is known */
-    uint64_t drained_turn; /* when a read took all that was there, or 0 */
+    uint64_t drained_turn; /* when a read took all that was there; 0: something may be */
 };
 
 struct listener {
@@ -79,6 +79,8 @@ static void on_uv_poll(uv_poll_t *poll, int status, int events);
 
 static void stream_watch(struct uv_stream *stream, unsigned interest)
 {
+    if ((stream->armed ^ interest) & MOOT_READABLE)
+        stream->drained_turn = 0; /* nobody watched, or will */
     stream->armed = interest;
     if (interest == 0) {
         uv_poll_stop(&stream->poll);
@@ -109,11 +111,14 @@ static void on_uv_poll(uv_poll_t *poll, int status, int events)
     unsigned ready = 0;
     if (status < 0) {
         stream->armed = 0;
+        stream->drained_turn = 0;
         ready = MOOT_READABLE | MOOT_WRITABLE;
     } else {
         ready |= events & UV_READABLE ? MOOT_READABLE : 0;
         ready |= events & UV_WRITABLE ? MOOT_WRITABLE : 0;
         stream->is_ended = stream->is_ended || events & UV_DISCONNECT;
+        if (events & UV_READABLE)
+            stream->drained_turn = 0;
     }
     unsigned unwanted = ready & ~stream->wanted;
     if (status < 0 ? stream->wanted != 0 : unwanted != 0)
@@ -140,12 +145,13 @@ static ptrdiff_t stream_read(struct moot_stream *base, void *data, size_t cap)
     struct uv_stream *stream = from_stream(base);
     if (stream->failure)
         return stream->is_made ? MOOT_ERESET : MOOT_ECONNECT;
-    uint64_t turn = stream->transport->turn;
-    if (stream->drained_turn == turn && !stream->is_ended)
+    const struct transport_uv *t = stream->transport;
+    if (stream->drained_turn >= t->believed_turn && !stream->is_ended)
         return MOOT_EAGAIN;
     ptrdiff_t result = stream_result(stream, moot__socket_read(stream->fd, data, cap));
-    if (result == MOOT_EAGAIN || (result > 0 && (size_t)result < cap))
-        stream->drained_turn = turn;
+    bool is_watched = (stream->armed & MOOT_READABLE) != 0;
+    if (is_watched && (result == MOOT_EAGAIN || (result > 0 && (size_t)result < cap)))
+        stream->drained_turn = t->turn;
     return result;
 }
 
