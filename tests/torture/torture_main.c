@@ -2,7 +2,7 @@
  * that one failing, then with it and all after it failing.
  *
  *     moot-torture                      some of the calls of each scenario: a ctest's worth
- *     moot-torture --all                every one
+ *     moot-torture --all [--part I/N]   every one; or one in N of them, for N at once
  *     moot-torture --scenario NAME      every one of this scenario
  *     moot-torture --scenario NAME --nth N --mode once|group|all     this case, in this process
  *     moot-torture --list
@@ -45,6 +45,7 @@ static bool is_branch; /* this process is one case of a walk */
 
 struct driver {
     bool is_all, is_list;
+    unsigned part, parts; /* from 0 */
     const char *scenario;
     size_t nth;
     enum torture_mode mode;
@@ -246,6 +247,10 @@ static void torture(struct driver *driver, const struct torture_scenario *scenar
     if (count(&run, &counts)) {
         run.stride = driver->is_all || driver->scenario ? 1 : 1 + counts.sites / some;
         run.first = 1 + driver->scenarios * 7 % run.stride; /* each looks at others */
+        if (run.stride == 1) {
+            run.stride = driver->parts;
+            run.first = 1 + driver->part;
+        }
         run.last = counts.sites;
         if (!scenario->is_whole)
             run_in_walk(&run);
@@ -284,7 +289,12 @@ static bool parse(struct driver *driver, int argc, char **argv)
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--all") == 0)
             driver->is_all = true;
-        else if (strcmp(argv[i], "--list") == 0)
+        else if (strcmp(argv[i], "--part") == 0 && value) {
+            if (sscanf(argv[++i], "%u/%u", &driver->part, &driver->parts) != 2 ||
+                driver->part < 1 || driver->part > driver->parts)
+                return false;
+            driver->part--;
+        } else if (strcmp(argv[i], "--list") == 0)
             driver->is_list = true;
         else if (strcmp(argv[i], "--scenario") == 0 && value)
             driver->scenario = argv[++i];
@@ -303,10 +313,10 @@ static bool parse(struct driver *driver, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct driver driver = {0};
+    struct driver driver = {.parts = 1};
     if (!parse(&driver, argc, argv)) {
-        fprintf(stderr,
-                "moot-torture [--all | --list] [--scenario NAME [--nth N] [--mode MODE]]\n");
+        fprintf(stderr, "moot-torture [--all [--part I/N] | --list]"
+                        " [--scenario NAME [--nth N] [--mode MODE]]\n");
         return 2;
     }
     report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
