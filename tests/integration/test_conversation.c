@@ -150,9 +150,11 @@ static void failed_attempts_count_what_they_used(void **state)
 {
     (void)state;
     struct moot_emulator_rule broken = {.fault = MOOT_EMULATOR_FAULT_NULL_CONTENT};
-    broken.first = 1, broken.last = 2; /* the oracle's third attempt is well */
+    broken.first = 1;
+    broken.last = 2; /* the oracle's third attempt is well */
     check_books(broken, MOOT_OK, 2);
-    broken.first = 2, broken.last = 100; /* the judge has none that is */
+    broken.first = 2;
+    broken.last = 100; /* the judge has none that is */
     check_books(broken, MOOT_ECONTENT, 2);
 }
 
