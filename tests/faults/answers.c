@@ -51,7 +51,7 @@ static void put_utf8(struct moot_buf *buf, uint32_t c)
 
 static void put_escape(struct moot_buf *buf, uint32_t unit)
 {
-    char text[8];
+    char text[16];
     snprintf(text, sizeof text, "\\u%04x", (unsigned)unit);
     put(buf, text);
 }
