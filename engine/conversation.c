@@ -34,9 +34,6 @@ static const struct moot_sm_state conversation_states[STATES] = {
     [DONE] = {"done", 0},
 };
 
-/* Without a rule of the plan, failures other than throttling are tried this often in all. */
-enum { ATTEMPTS_MAX = 8 };
-
 static void conv_step(struct moot_conversation *c);
 
 /* ---- Moving ---- */
@@ -59,8 +56,8 @@ void moot__conversation_wake(struct moot_conversation *c)
 static uint64_t conv_waited(struct moot_conversation *c)
 {
     uint64_t span_ns = moot__conversation_now(c) - c->state_since_ns;
-    bool is_throttled = c->sm.current == BACKOFF && c->is_throttled;
-    if (c->sm.current == SLOT || c->sm.current == QUOTA || is_throttled)
+    bool is_held_up = c->sm.current == BACKOFF && (c->is_throttled || c->is_excused);
+    if (c->sm.current == SLOT || c->sm.current == QUOTA || is_held_up)
         c->outcome.waited_ns += span_ns;
     else if (c->sm.current == BACKOFF)
         c->worked_ns += span_ns;
@@ -114,6 +111,23 @@ static void tell(struct moot_conversation *c, struct moot_event *event)
 static void tell_waiting(struct moot_conversation *c, enum moot_wait wait, uint64_t until_ns)
 {
     struct moot_event event = {.type = MOOT_EVENT_WAITING, .wait = wait, .until_ns = until_ns};
+    tell(c, &event);
+}
+
+/* In the gate's queue: for the quota, or for a provider that fails. */
+static void tell_queued(struct moot_conversation *c)
+{
+    struct moot_error_info why;
+    struct moot_event event = {
+        .type = MOOT_EVENT_WAITING,
+        .wait = MOOT_WAIT_QUOTA,
+        .until_ns =
+            moot__ns_until(moot__conversation_now(c), moot__gate_next_ns(&c->upstream->gate)),
+    };
+    if (moot__conversation_outage(c, &why)) {
+        event.wait = MOOT_WAIT_PROVIDER;
+        event.error = &why;
+    }
     tell(c, &event);
 }
 
@@ -189,15 +203,32 @@ static bool do_quota(struct moot_conversation *c)
         moot__gate_enter(&c->upstream->gate, &c->waiter, moot__conversation_now(c));
         moot__upstream_pump(c->upstream);
         if (!c->waiter.grant.is_held)
-            tell_waiting(
-                c, MOOT_WAIT_QUOTA,
-                moot__ns_until(moot__conversation_now(c), moot__gate_next_ns(&c->upstream->gate)));
+            tell_queued(c);
     }
     if (!c->may_depart || c->sm.current != QUOTA)
         return false;
     c->record.limiter_wait_ns += conv_waited(c);
     c->waiter.grant.sent_at_ns = moot__conversation_now(c);
     return conv_move(c, CALL);
+}
+
+/* The provider has failed for longer than the conversation cares to wait. */
+void moot__conversation_expire(struct moot_list *node)
+{
+    struct moot_waiter *waiter = moot__list_entry(node, struct moot_waiter, node);
+    struct moot_conversation *c = moot__container_of(waiter, struct moot_conversation, waiter);
+    struct moot_error_info why;
+    if (moot__conversation_outage(c, &why))
+        conv_end(c, &why);
+    else
+        conv_fail(c, MOOT_EOUTAGE, MOOT_PHASE_LIMITER); /* it came back this moment */
+}
+
+/* Its machine is the only one to know which states wait. */
+bool moot__conversation_is_held_up(const struct moot_conversation *c)
+{
+    return (c->sm.current == QUOTA || c->sm.current == BACKOFF) &&
+           moot__limiter_is_failing(c->upstream->gate.limiter);
 }
 
 void moot__conversation_depart(struct moot_list *node)
@@ -317,51 +348,6 @@ static bool on_answered(struct moot_conversation *c)
     return true;
 }
 
-static void decide(struct moot_conversation *c, struct moot_retry_verdict *verdict)
-{
-    const struct moot_provider *provider = c->upstream->provider;
-    const struct moot_error_info *error = &c->attempt.error;
-    /* A refusal before any token cost nothing. The same words inside a stream may have been billed,
-     * and are a failure like others. */
-    c->is_throttled = c->attempt.reach == MOOT_REACH_ANSWERED && error->code == MOOT_ETHROTTLED;
-    unsigned number = c->is_throttled ? ++c->throttles : ++c->failures;
-    struct moot_retry_policy policy = provider->retry;
-    if (c->is_throttled)
-        policy.attempts_max = 0; /* waiting for quota is not failing */
-    else if (!policy.attempts_max)
-        policy.attempts_max = ATTEMPTS_MAX;
-    struct moot_retry_attempt facts = {
-        .error = c->attempt.error.code,
-        .http_status = c->attempt.error.http_status,
-        .provider_code = moot__view_str(c->attempt.error.provider_code),
-        .reach = c->attempt.reach,
-        .is_permanent =
-            error->code == MOOT_EPROVIDER && error->http_status < 300 && !error->retriable,
-        .has_delivered = c->has_shown,
-        .can_refresh_credential = !c->refreshed && c->upstream->credential.secret != NULL,
-        .number = number,
-        .headers = moot__attempt_hints(&c->attempt),
-        .now_ns = moot__conversation_now(c),
-        .deadline_ns = MOOT_NEVER_NS,
-        .wall_s = c->attempt.wall_s,
-    };
-    if (!c->is_throttled)
-        facts.deadline_ns = moot__ns_add(moot__conversation_now(c), work_left_ns(c));
-    moot__retry_decide(&facts, &policy, &c->engine->rng, verdict);
-}
-
-static void tell_limiter(struct moot_conversation *c, const struct moot_retry_verdict *verdict)
-{
-    struct moot_limiter *limiter = c->upstream->gate.limiter;
-    if (verdict->is_throttle) {
-        c->engine->stats.throttled++;
-        moot__limiter_on_throttle(limiter, c->waiter.grant.sent_at_ns, moot__conversation_now(c),
-                                  verdict->retry_after_ns);
-    } else {
-        moot__limiter_on_error(limiter, moot__conversation_now(c));
-    }
-}
-
 /* After a 401: another conversation may have read the new key already. */
 static bool has_fresh_credential(struct moot_conversation *c)
 {
@@ -378,8 +364,7 @@ static bool has_fresh_credential(struct moot_conversation *c)
 static bool on_failed(struct moot_conversation *c)
 {
     struct moot_retry_verdict verdict;
-    decide(c, &verdict);
-    tell_limiter(c, &verdict);
+    moot__conversation_judge(c, &verdict);
     c->engine->stats.calls_failed++;
     c->possible_duplicate = c->possible_duplicate || verdict.possible_duplicate;
     c->attempt.error.retry_after_ns = verdict.retry_after_ns;

@@ -6,6 +6,8 @@
 #include "engine/base/json_read.h"
 #include "engine/base/utf8.h"
 
+#define OUTAGE_LIMIT_NS (60 * MOOT_NS_PER_S)
+
 /* ---- Beginning ---- */
 
 static int keep_view(struct moot_conversation *c, struct moot_view text, struct moot_view *out)
@@ -102,6 +104,7 @@ static struct moot_conversation *new_conversation(struct moot_engine *engine,
     c->stream = options->stream;
     c->events = options->events ? options->events : ~0u;
     c->work_limit_ns = options->work_limit_ns;
+    c->outage_limit_ns = options->outage_limit_ns ? options->outage_limit_ns : OUTAGE_LIMIT_NS;
     c->on_event = options->on_event;
     c->on_done = options->on_done;
     c->data = options->data;

@@ -1,8 +1,9 @@
 #ifndef MOOT_CONVERSATION_INTERNAL_H
 #define MOOT_CONVERSATION_INTERNAL_H
 
-/* A conversation from the inside, for the three files that make it: conversation.c (the machine),
- * conversation_turn.c (what one role's turn needs and leaves) and conversation_begin.c. */
+/* A conversation from the inside, for the four files that make it: conversation.c (the machine),
+ * conversation_turn.c (what one role's turn needs and leaves), conversation_retry.c (what a failure
+ * means) and conversation_begin.c. */
 #include "agents/prompt.h"
 #include "agents/transcript.h"
 #include "attempt.h"
@@ -21,6 +22,7 @@ struct moot_conversation {
     struct moot_arena arena;
     bool entered; /* the state's one operation was started */
     bool has_slot, may_depart, attempt_under_way, attempt_done, timer_fired, has_shown, paused;
+    bool is_excused;           /* the last attempt failed as any would have, and does not count */
     bool is_throttled;         /* the last attempt was refused for want of quota, nothing billed */
     unsigned credential_reads; /* of the upstream, when the last attempt began */
     bool has_called;           /* an attempt was made, perhaps in vain */
@@ -31,7 +33,7 @@ struct moot_conversation {
     struct moot_view params_text;
     bool stream;
     unsigned events;
-    uint64_t work_limit_ns, worked_ns;
+    uint64_t work_limit_ns, worked_ns, outage_limit_ns;
 
     /* The turn under way. */
     const struct moot_agent *agent;
@@ -41,7 +43,7 @@ struct moot_conversation {
     struct moot_reply reply;
     struct moot_buf target, body;
     size_t shown; /* bytes of the reply that the user has seen */
-    unsigned attempts, failures, throttles;
+    unsigned attempts, failures, throttles, excuses;
     struct moot_usage used; /* by all attempts so far */
     bool refreshed, possible_duplicate;
     uint64_t state_since_ns, wait_since_ns;
@@ -69,6 +71,12 @@ void moot__conversation_settle(struct moot_conversation *c);
 void moot__conversation_add_known(struct moot_conversation *c, const struct moot_agent_reply *reply,
                                   unsigned agent);             /* from before */
 void moot__conversation_end_turn(struct moot_conversation *c); /* writes its spans */
+
+/* conversation_retry.c: the attempt has failed. Tells the limiter, and says what is to be done. */
+void moot__conversation_judge(struct moot_conversation *c, struct moot_retry_verdict *verdict);
+
+/* Whether its provider fails for everybody, and what there is to say about it. */
+bool moot__conversation_outage(const struct moot_conversation *c, struct moot_error_info *why);
 
 static inline uint64_t moot__conversation_now(const struct moot_conversation *c)
 {

@@ -45,12 +45,13 @@ int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent)
     const struct moot_plan *plan = c->engine->plan;
     c->agent = &plan->agents.items[agent];
     c->upstream = &c->engine->upstreams[c->agent->provider];
-    c->attempts = c->failures = c->throttles = 0;
+    c->attempts = c->failures = c->throttles = c->excuses = 0;
     c->used = (struct moot_usage){0};
     c->refreshed = c->possible_duplicate = c->has_shown = false;
     c->shown = 0;
     moot__reply_reset(&c->reply);
     moot__gate_waiter_init(&c->waiter);
+    c->waiter.patience_ns = c->outage_limit_ns;
     c->waiter.rank = moot__conversation_at(c) ? MOOT_RANK_UNDER_WAY : MOOT_RANK_NEW;
     moot__turn_record_begin(&c->record, c->engine);
     const struct moot_prompt_config prompt = {

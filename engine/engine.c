@@ -36,12 +36,24 @@ void moot__engine_free_slot(struct moot_engine *engine)
 
 /* ---- Gates ---- */
 
+/* Those end who have waited long enough for a provider that fails. */
+static void expire(struct moot_upstream *upstream, uint64_t now_ns)
+{
+    struct moot_list expired, *node;
+    moot__list_init(&expired);
+    moot__gate_expire(&upstream->gate, now_ns, &expired);
+    while ((node = moot__list_pop_front(&expired)))
+        moot__conversation_expire(node);
+}
+
 void moot__upstream_pump(struct moot_upstream *upstream)
 {
     struct moot_transport *transport = upstream->engine->transport;
     uint64_t now = moot__now_ns(transport);
     if (moot__gate_pump(&upstream->gate, now, &upstream->engine->departures) > 0)
         moot__task_post(transport, &upstream->engine->depart_task);
+    if (moot__limiter_is_failing(upstream->gate.limiter))
+        expire(upstream, now);
     uint64_t next = moot__gate_next_ns(&upstream->gate);
     if (next == MOOT_NEVER_NS)
         moot__timer_stop(transport, &upstream->timer);

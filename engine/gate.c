@@ -70,3 +70,24 @@ size_t moot__gate_pump(struct moot_gate *gate, uint64_t now_ns, struct moot_list
     }
     return count;
 }
+
+void moot__gate_expire(struct moot_gate *gate, uint64_t now_ns, struct moot_list *expired)
+{
+    uint64_t failing_ns = moot__limiter_failing_ns(gate->limiter, now_ns);
+    for (unsigned i = 0; i < MOOT_RANKS && failing_ns > 0; i++)
+        MOOT_LIST_FOREACH_SAFE (node, after, &gate->queues[i]) {
+            struct moot_waiter *waiter = moot__list_entry(node, struct moot_waiter, node);
+            uint64_t left_ns = moot__ns_until(failing_ns, waiter->patience_ns);
+            if (waiter->patience_ns == 0)
+                continue;
+            if (left_ns > 0) {
+                uint64_t end_ns = moot__ns_add(now_ns, left_ns);
+                gate->next_ns = end_ns < gate->next_ns ? end_ns : gate->next_ns;
+                continue;
+            }
+            moot__list_remove(node);
+            moot__list_push_back(expired, node);
+            assert(gate->waiting > 0);
+            gate->waiting--;
+        }
+}

@@ -23,6 +23,7 @@ struct moot_waiter {
     enum moot_rank rank;
     uint64_t input_tokens, output_tokens; /* estimates */
     uint64_t entered_ns;
+    uint64_t patience_ns;    /* how long to wait for a provider that fails; 0: for ever */
     struct moot_grant grant; /* held once granted */
 };
 
@@ -49,6 +50,9 @@ void moot__gate_leave(struct moot_gate *gate, struct moot_waiter *waiter);
 
 /* Move everyone who may send now to the end of `granted`, in order. Returns how many. */
 size_t moot__gate_pump(struct moot_gate *gate, uint64_t now_ns, struct moot_list *granted);
+
+/* The provider fails: move everyone whose patience is at its end to the end of `expired`. */
+void moot__gate_expire(struct moot_gate *gate, uint64_t now_ns, struct moot_list *expired);
 
 /* When to pump next if nothing else happens; MOOT_NEVER_NS when nobody waits. */
 static inline uint64_t moot__gate_next_ns(const struct moot_gate *gate)

@@ -204,6 +204,8 @@ int moot__limiter_reserve(struct moot_limiter *limiter, uint64_t now_ns,
         return MOOT_EAGAIN;
     }
     rc = meters_take(limiter, estimate, grant, retry_at_ns);
+    if (!rc)
+        rc = moot__breaker_take(&limiter->breaker, now_ns, retry_at_ns);
     if (!rc && is_probe)
         rc = take_probe(limiter, now_ns, retry_at_ns);
     if (rc) {
@@ -273,5 +275,6 @@ void moot__limiter_snapshot(struct moot_limiter *limiter, struct moot_limiter_sn
     snapshot->succeeded = atomic_load(&limiter->succeeded);
     snapshot->throttled = atomic_load(&limiter->throttled);
     snapshot->cuts = atomic_load(&limiter->cuts);
+    moot__breaker_view(&limiter->breaker, &snapshot->breaker);
     snapshot->is_learned = limiter->is_learning && snapshot->per_minute[MOOT_METER_REQUESTS] > 0;
 }

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "engine/base/clock.h"
+#include "limiter_breaker.h"
 
 enum moot_meter {
     MOOT_METER_REQUESTS,
@@ -89,6 +90,7 @@ struct moot_limiter {
     _Atomic uint32_t probe;          /* enum probe_state in limiter.c */
     _Atomic uint64_t cut_at_ns;      /* requests granted up to here change nothing any more */
     _Atomic uint64_t granted, succeeded, throttled, cuts;
+    struct moot_breaker breaker;
     _Atomic bool is_learning;       /* no quota is known: a rate of requests is learned */
     _Atomic uint32_t output_share;  /* what answers use of their estimates, in 1024ths */
     _Atomic uint32_t reserve_share; /* of a minute's tokens that may be estimated at once, same */
@@ -133,6 +135,7 @@ struct moot_limiter_snapshot {
     uint64_t pause_until_ns; /* in the past: not paused */
     uint64_t granted, succeeded, throttled, cuts;
     bool is_learned; /* the rate of requests was found, not given */
+    struct moot_breaker_view breaker;
 };
 
 /* Starts with full buckets, which hold one burst. */
@@ -167,8 +170,27 @@ void moot__limiter_on_throttle(struct moot_limiter *limiter, uint64_t sent_at_ns
 void moot__limiter_on_rates(struct moot_limiter *limiter, const struct moot_rates *rates,
                             uint64_t now_ns);
 
-/* It failed in another way (5xx, timeout, reset): growth pauses, nothing is cut. */
-void moot__limiter_on_error(struct moot_limiter *limiter, uint64_t now_ns);
+/* Another answer came, such as a 400: no success, but the provider is there. */
+void moot__limiter_on_answer(struct moot_limiter *limiter, uint64_t sent_at_ns, uint64_t now_ns);
+
+/* It failed in another way (5xx, timeout, reset): growth pauses, and a run of them opens the
+ * breaker. Not for MOOT_FAULT_NONE. */
+void moot__limiter_on_failure(struct moot_limiter *limiter, const struct moot_failure *failure,
+                              uint64_t now_ns);
+
+/* Whether the breaker is not closed: calls wait for the provider, not for its quota. */
+static inline bool moot__limiter_is_failing(struct moot_limiter *limiter)
+{
+    return atomic_load(&limiter->breaker.state) != MOOT_BREAKER_CLOSED;
+}
+
+/* How long nothing was answered; 0 if the breaker is closed. */
+static inline uint64_t moot__limiter_failing_ns(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    return moot__limiter_is_failing(limiter)
+               ? moot__ns_until(atomic_load(&limiter->breaker.since_ns), now_ns)
+               : 0;
+}
 
 void moot__limiter_snapshot(struct moot_limiter *limiter, struct moot_limiter_snapshot *snapshot);
 

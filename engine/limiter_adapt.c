@@ -295,12 +295,18 @@ static bool needed_to_wait(const struct moot_limiter *limiter)
 }
 
 /* The requests that waited out a pause must not leave in one burst after it. */
-static void empty_bucket(struct moot_limiter *limiter, uint64_t now_ns)
+static void empty_bucket(struct moot_limiter *limiter, enum moot_meter meter, uint64_t now_ns)
 {
-    uint64_t one = cost_ns(1, atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]));
+    uint64_t one = cost_ns(1, atomic_load(&limiter->rate_milli[meter]));
     if (one > 0)
-        raise_to(&limiter->arrival_ns[MOOT_METER_REQUESTS],
+        raise_to(&limiter->arrival_ns[meter],
                  now_ns + (one > limiter->burst_ns ? one : limiter->burst_ns));
+}
+
+static void empty_buckets(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < MOOT_METERS; i++)
+        empty_bucket(limiter, (enum moot_meter)i, now_ns);
 }
 
 /* A probe got through. The rate becomes what the provider let through, if nobody told us. */
@@ -312,7 +318,7 @@ void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns)
         return;
     if (limiter->is_learning && (limiter->adapt.may_cut || !limiter->adapt.is_confirmed))
         learn(limiter, needed_to_wait(limiter) ? now_ns : limiter->adapt.opened_ns);
-    empty_bucket(limiter, now_ns);
+    empty_bucket(limiter, MOOT_METER_REQUESTS, now_ns);
     limiter->adapt.started_ns = now_ns;
     limiter->adapt.mark_count = 0;
     limiter->adapt.mark_next = 0;
@@ -398,6 +404,20 @@ static void learn_share(struct moot_limiter *limiter)
     atomic_store(&limiter->output_share, (uint32_t)share);
 }
 
+static void answer(struct moot_limiter *limiter, uint64_t sent_at_ns, uint64_t now_ns)
+{
+    if (moot__breaker_answer(&limiter->breaker, sent_at_ns, now_ns))
+        empty_buckets(limiter, now_ns);
+}
+
+void moot__limiter_on_answer(struct moot_limiter *limiter, uint64_t sent_at_ns, uint64_t now_ns)
+{
+    if (!adapt_enter(limiter))
+        return;
+    answer(limiter, sent_at_ns, now_ns);
+    adapt_leave(limiter);
+}
+
 void moot__limiter_on_success(struct moot_limiter *limiter, uint64_t sent_at_ns, uint64_t now_ns)
 {
     atomic_fetch_add(&limiter->succeeded, 1);
@@ -410,6 +430,7 @@ void moot__limiter_on_success(struct moot_limiter *limiter, uint64_t sent_at_ns,
     limiter->adapt.accepted_since_cut += is_after_cut;
     moot__ignore(stay_noisy(limiter));
     learn_share(limiter);
+    answer(limiter, sent_at_ns, now_ns);
     uint32_t probe = atomic_load(&limiter->probe);
     if (probe == PROBE_OUT && is_after_cut) {
         moot__limiter_close_episode(limiter, now_ns);
@@ -461,12 +482,15 @@ void moot__limiter_on_throttle(struct moot_limiter *limiter, uint64_t sent_at_ns
     adapt_leave(limiter);
 }
 
-void moot__limiter_on_error(struct moot_limiter *limiter, uint64_t now_ns)
+void moot__limiter_on_failure(struct moot_limiter *limiter, const struct moot_failure *failure,
+                              uint64_t now_ns)
 {
     if (!adapt_enter(limiter))
         return;
     limiter->adapt.round = 0;
     clean_restart(limiter, now_ns);
+    moot__ignore(
+        moot__breaker_fail(&limiter->breaker, failure, atomic_load(&limiter->in_flight), now_ns));
     adapt_leave(limiter);
 }
 

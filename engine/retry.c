@@ -80,12 +80,57 @@ static bool error_may_pass(int error)
     }
 }
 
-static bool is_throttle(const struct moot_retry_attempt *attempt)
+enum moot_fault moot__retry_fault(int error, int http_status, enum moot_reach reach)
 {
-    return attempt->http_status == 429 || attempt->http_status == 529 ||
-           attempt->error == MOOT_ETHROTTLED ||
-           (attempt->http_status == 503 &&
-            moot__view_eq_nocase(attempt->provider_code, MOOT_VIEW("slow_down")));
+    /* Of the statuses from 500 on; those of 520 to 527 are a CDN's, about what is behind it. */
+    static const struct {
+        int from, to;
+        enum moot_fault fault;
+    } statuses[] = {
+        {500, 500, MOOT_FAULT_UNSURE},   {501, 501, MOOT_FAULT_NONE},
+        {502, 502, MOOT_FAULT_UNSURE},   {503, 503, MOOT_FAULT_PROVIDER},
+        {504, 504, MOOT_FAULT_UNSURE},   {505, 505, MOOT_FAULT_NONE},
+        {521, 523, MOOT_FAULT_PROVIDER}, {529, 529, MOOT_FAULT_PROVIDER},
+        {506, 599, MOOT_FAULT_UNSURE},
+    };
+    static const int unsent[] = {MOOT_EDNS,   MOOT_ECONNECT,  MOOT_ETLS,
+                                 MOOT_EPROXY, MOOT_ETIMEDOUT, MOOT_ERESET};
+    static const int sent[] = {MOOT_ETIMEDOUT, MOOT_ERESET,   MOOT_ETRUNCATED,
+                               MOOT_EPROTO,    MOOT_ECONNECT, MOOT_ETLS};
+    if (reach == MOOT_REACH_ANSWERED) {
+        for (size_t i = 0; i < moot__countof(statuses); i++)
+            if (http_status >= statuses[i].from && http_status <= statuses[i].to)
+                return statuses[i].fault;
+        return MOOT_FAULT_NONE;
+    }
+    for (size_t i = 0; reach == MOOT_REACH_NOT_SENT && i < moot__countof(unsent); i++)
+        if (error == unsent[i])
+            return MOOT_FAULT_PROVIDER;
+    for (size_t i = 0; reach == MOOT_REACH_SENT && i < moot__countof(sent); i++)
+        if (error == sent[i])
+            return MOOT_FAULT_UNSURE;
+    return MOOT_FAULT_NONE;
+}
+
+bool moot__retry_is_throttle(int error, int http_status, struct moot_view provider_code)
+{
+    /* Refusals for want of quota or room, whatever else the answer is called. */
+    static const struct {
+        int http_status;
+        const char *code; /* NULL: whichever */
+    } refusals[] = {
+        {429, NULL},
+        {529, NULL},
+        {503, "slow_down"},
+        {503, "overloaded_error"},
+        {503, "engine_overloaded"},
+    };
+    for (size_t i = 0; i < moot__countof(refusals); i++)
+        if (http_status == refusals[i].http_status &&
+            (!refusals[i].code ||
+             moot__view_eq_nocase(provider_code, moot__view_str(refusals[i].code))))
+            return true;
+    return error == MOOT_ETHROTTLED;
 }
 
 /* The question of whether, without that of when. */
@@ -155,7 +200,8 @@ void moot__retry_decide(const struct moot_retry_attempt *attempt,
     assert(attempt->number >= 1);
     assert(attempt->error < 0);
     *verdict = (struct moot_retry_verdict){
-        .is_throttle = is_throttle(attempt),
+        .is_throttle =
+            moot__retry_is_throttle(attempt->error, attempt->http_status, attempt->provider_code),
         .possible_duplicate = attempt->reach == MOOT_REACH_SENT,
     };
     moot__ignore(moot__retry_hint(&attempt->headers, attempt->wall_s, &verdict->retry_after_ns));

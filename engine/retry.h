@@ -9,6 +9,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/rng.h"
+#include "limiter_breaker.h"
 
 /* A hint above this is not waited for, except where the caller allows more. */
 #define MOOT_RETRY_HINT_MAX_NS (UINT64_C(120) * MOOT_NS_PER_S)
@@ -99,6 +100,12 @@ struct moot_retry_verdict {
 void moot__retry_decide(const struct moot_retry_attempt *attempt,
                         const struct moot_retry_policy *policy, struct moot_rng *rng,
                         struct moot_retry_verdict *verdict);
+
+/* Is it a refusal for want of quota or room, after which waiting is all there is to do? */
+bool moot__retry_is_throttle(int error, int http_status, struct moot_view provider_code);
+
+/* Whose fault it is that the attempt failed, for the breaker. */
+enum moot_fault moot__retry_fault(int error, int http_status, enum moot_reach reach);
 
 const char *moot__retry_reason_text(enum moot_retry_reason reason);
 

@@ -41,6 +41,7 @@ enum {
 };
 
 #define STARVED_NS_MAX (1 * MOOT_NS_PER_S)
+#define OUTAGE_MAX_NS (30 * 60 * MOOT_NS_PER_S)
 
 /* One engine and its feeder. */
 struct batch_loop {
@@ -319,7 +320,7 @@ static int start_loop(struct moot_batch *batch, unsigned index, struct moot_erro
     struct moot_feeder_options feeder = {
         .allocator = batch->allocator,
         .engine = {moot_conversation_begin, moot_conversation_cancel, moot__conversation_has_called,
-                   loop->engine},
+                   moot__conversation_is_held_up, loop->engine},
         .source = &batch->input.source,
         .sink = &batch->writer.sink,
         .tally = &batch->tally,
@@ -327,6 +328,7 @@ static int start_loop(struct moot_batch *batch, unsigned index, struct moot_erro
         .steps = (unsigned)options->plan->flow.count,
         .stream = options->stream,
         .row_timeout_ns = options->row_timeout_ns,
+        .outage_max_ns = options->outage_max_ns ? options->outage_max_ns : OUTAGE_MAX_NS,
         .on_done = on_feeder_done,
         .data = loop,
     };

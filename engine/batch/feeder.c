@@ -120,6 +120,15 @@ static bool is_refused(struct moot_feeder *feeder, const struct moot_error_info 
     return true;
 }
 
+/* A provider has answered nobody for too long. The rows are as they were: the run stops. */
+static bool is_outage(struct moot_feeder *feeder, const struct moot_error_info *error)
+{
+    if (error->code != MOOT_EOUTAGE)
+        return false;
+    moot__tally_stop(feeder->options.tally, MOOT_STOP_THRESHOLD, error);
+    return true;
+}
+
 static void free_feed(struct moot_feed *feed)
 {
     struct moot_feeder *feeder = feed->feeder;
@@ -136,7 +145,8 @@ static void on_done(struct moot_conversation *conversation, const struct moot_ou
     struct moot_feed *feed = data;
     struct moot_feeder *feeder = feed->feeder;
     moot__ignore(conversation);
-    if (outcome->error.code == MOOT_ECANCELED || is_refused(feeder, &outcome->error))
+    if (outcome->error.code == MOOT_ECANCELED || is_refused(feeder, &outcome->error) ||
+        is_outage(feeder, &outcome->error))
         moot__tally_give_up(feeder->options.tally);
     else
         record(feeder, feed->row, outcome);
@@ -183,6 +193,7 @@ static int begin(struct moot_feeder *feeder, struct moot_row *row)
         .reply_count = row->reply_count < options->steps ? row->reply_count : options->steps - 1,
         .stream = options->stream,
         .work_limit_ns = options->row_timeout_ns,
+        .outage_limit_ns = options->outage_max_ns,
         /* Tokens are shown to nobody, so an answer that breaks off may be asked for again. */
         .events = MOOT_EVENT_BIT(MOOT_EVENT_AGENT_FINISHED) | MOOT_EVENT_BIT(MOOT_EVENT_RETRY),
         .on_event = on_event,
@@ -278,6 +289,17 @@ static bool has_sink(struct moot_feeder *feeder)
     return rc != MOOT_EAGAIN;
 }
 
+/* While no row begins any more, nobody waits for a provider that fails. */
+static void let_go(struct moot_feeder *feeder)
+{
+    MOOT_LIST_FOREACH (node, &feeder->running) {
+        struct moot_feed *feed = moot__list_entry(node, struct moot_feed, node);
+        if (feeder->options.engine.is_held_up &&
+            feeder->options.engine.is_held_up(feed->conversation))
+            feeder->options.engine.cancel(feed->conversation);
+    }
+}
+
 void moot__feeder_pump(struct moot_feeder *feeder)
 {
     if (feeder->done || feeder->pumping)
@@ -288,6 +310,8 @@ void moot__feeder_pump(struct moot_feeder *feeder)
         ;
     if (!feeder->drained && moot__tally_stopped(feeder->options.tally, NULL) != MOOT_STOP_NONE)
         drain(feeder);
+    if (feeder->drained)
+        let_go(feeder);
     if (!feeder->cancelled && moot__tally_is_cancelled(feeder->options.tally))
         cancel_all(feeder);
     feeder->pumping = false;

@@ -35,6 +35,7 @@ struct moot_feeder_engine {
                  struct moot_conversation **out);
     void (*cancel)(struct moot_conversation *conversation);
     bool (*has_called)(const struct moot_conversation *conversation);
+    bool (*is_held_up)(const struct moot_conversation *conversation); /* by an outage; or NULL */
     struct moot_engine *engine;
 };
 
@@ -48,6 +49,7 @@ struct moot_feeder_options {
     unsigned steps;         /* of the plan's flow: the last one's answer is no side line */
     bool stream;
     uint64_t row_timeout_ns;
+    uint64_t outage_max_ns;
     void (*on_done)(void *data); /* nothing runs and nothing will begin; once */
     void *data;
 };

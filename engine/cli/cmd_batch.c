@@ -81,6 +81,7 @@ static void lay_over(const struct cli_args *args, struct moot_batch_options *opt
         options->loops = (unsigned)args->values[CLI_LOOPS].number;
     if (args->is_set[CLI_MAX_COST])
         options->cost_max = args->values[CLI_MAX_COST].amount;
+    options->outage_max_ns = cli_args_number(args, CLI_MAX_OUTAGE, options->outage_max_ns);
     if (args->is_set[CLI_SHARD]) {
         options->shard = (unsigned)shard->number;
         options->shards = (unsigned)shard->total;
@@ -247,10 +248,11 @@ static int run(const struct cli_args *args)
 }
 
 static const enum cli_option_id options[] = {
-    CLI_CONFIG,        CLI_OUTPUT,       CLI_STREAM, CLI_CONCURRENCY,   CLI_RATE,
-    CLI_LOOPS,         CLI_LIMIT,        CLI_SHARD,  CLI_ROW_TIMEOUT,   CLI_MAX_ERRORS,
-    CLI_MAX_COST,      CLI_RETRY_FAILED, CLI_FRESH,  CLI_ALLOW_CHANGES, CLI_TRACE,
-    CLI_TRACE_CONTENT, CLI_PROGRESS,     CLI_CA,     CLI_JSON,          CLI_HELP,
+    CLI_CONFIG,   CLI_OUTPUT,        CLI_STREAM,       CLI_CONCURRENCY, CLI_RATE,
+    CLI_LOOPS,    CLI_LIMIT,         CLI_SHARD,        CLI_ROW_TIMEOUT, CLI_MAX_ERRORS,
+    CLI_MAX_COST, CLI_MAX_OUTAGE,    CLI_RETRY_FAILED, CLI_FRESH,       CLI_ALLOW_CHANGES,
+    CLI_TRACE,    CLI_TRACE_CONTENT, CLI_PROGRESS,     CLI_CA,          CLI_JSON,
+    CLI_HELP,
 };
 
 const struct cli_command cli_command_batch = {
@@ -263,7 +265,8 @@ const struct cli_command cli_command_batch = {
              "goes on where the last run stopped. The first Ctrl-C lets the rows under way\n"
              "finish, the second stops at once.\n\n"
              "Exit: 0 every row succeeded; 1 usage or configuration; 2 some rows failed; 3 a\n"
-             "threshold stopped the run; 130 interrupted, resumable.\n",
+             "threshold (errors, cost, an outage) stopped the run, resumable; 130 interrupted, "
+             "resumable.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .operands_min = 1,

@@ -11,7 +11,7 @@ enum { ROWS = 8 };
 
 struct moot_conversation {
     struct moot_conversation_options options;
-    bool is_open, is_cancelled, has_called;
+    bool is_open, is_cancelled, has_called, is_held_up;
 };
 
 struct fixture {
@@ -82,6 +82,11 @@ static bool has_called(const struct moot_conversation *conversation)
     return conversation->has_called;
 }
 
+static bool is_held_up(const struct moot_conversation *conversation)
+{
+    return conversation->is_held_up;
+}
+
 static void on_done(void *data)
 {
     ((struct fixture *)data)->done++;
@@ -112,7 +117,7 @@ static int set_up(void **state)
     f = (struct fixture){.source = {next}, .sink = {.put = put, .status = status}, .rows = 5};
     assert_int_equal(moot__tally_init(&f.tally, &(struct moot_tally_limits){0}), MOOT_OK);
     f.options = (struct moot_feeder_options){
-        .engine = {begin, cancel, has_called, (struct moot_engine *)(void *)&f},
+        .engine = {begin, cancel, has_called, is_held_up, (struct moot_engine *)(void *)&f},
         .source = &f.source,
         .sink = &f.sink,
         .tally = &f.tally,
@@ -290,6 +295,38 @@ static void a_row_that_waits_for_money_begins_when_there_is_some(void **state)
     end(f, 1, MOOT_OK, 0.2);
     assert_int_equal(f->begun, 3);
     end(f, 2, MOOT_OK, 0.2);
+    assert_int_equal(f->done, 1);
+}
+
+static void an_outage_stops_the_run_and_leaves_its_rows_as_they_were(void **state)
+{
+    struct fixture *f = *state;
+    struct moot_error_info why;
+    moot__feeder_pump(&f->feeder);
+    f->talks[1].is_held_up = true;
+    end(f, 0, MOOT_EOUTAGE, 0);
+    assert_int_equal(moot__tally_stopped(&f->tally, &why), MOOT_STOP_THRESHOLD);
+    assert_int_equal(why.code, MOOT_EOUTAGE);
+    assert_int_equal(f->lines[MOOT_JOURNAL_ERRORS], 0);
+    assert_true(f->talks[1].is_cancelled);
+    end(f, 1, MOOT_ECANCELED, 0);
+    assert_int_equal(f->done, 1);
+}
+
+static void a_drain_waits_for_no_outage(void **state)
+{
+    struct fixture *f = *state;
+    moot__feeder_pump(&f->feeder);
+    moot__tally_stop(&f->tally, MOOT_STOP_INTERRUPT, NULL);
+    moot__feeder_pump(&f->feeder);
+    assert_false(f->talks[0].is_cancelled);
+    f->talks[0].is_held_up = true; /* its call has failed meanwhile */
+    moot__feeder_pump(&f->feeder);
+    assert_true(f->talks[0].is_cancelled);
+    assert_false(f->talks[1].is_cancelled);
+    end(f, 0, MOOT_ECANCELED, 0);
+    end(f, 1, MOOT_OK, 0);
+    assert_int_equal(f->done, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -308,6 +345,8 @@ int main(void)
         TEST(the_cost_limit_reserves_what_is_in_flight),
         TEST(a_run_that_costs_just_its_limit_is_complete),
         TEST(a_row_that_waits_for_money_begins_when_there_is_some),
+        TEST(an_outage_stops_the_run_and_leaves_its_rows_as_they_were),
+        TEST(a_drain_waits_for_no_outage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ struct moot_batch;
 enum moot_batch_status {
     MOOT_BATCH_COMPLETE,    /* every row has been answered */
     MOOT_BATCH_SOME_FAILED, /* every row has ended, some as failures */
-    MOOT_BATCH_THRESHOLD,   /* max_errors or max_cost stopped the run; resumable */
+    MOOT_BATCH_THRESHOLD,   /* a limit on errors, cost or outages stopped the run; resumable */
     MOOT_BATCH_INTERRUPTED, /* moot_batch_interrupt; resumable */
     MOOT_BATCH_ERROR,       /* the run itself failed: see `info` */
 };
@@ -59,6 +59,7 @@ struct moot_batch_options {
     uint64_t errors_max;
     double errors_percent_max; /* the same, of the rows that ended, from 20 on; 0: none */
     double cost_max;           /* begin no row that would pass it; 0: none */
+    uint64_t outage_max_ns;    /* stop when a provider has answered nobody for so long; 0: 30 min */
     bool retry_failed;         /* rows that failed in earlier runs are begun again */
     bool fresh;                /* start over; old files are renamed */
     bool allow_changes;        /* go on although input or configuration is not what it was */

@@ -39,13 +39,18 @@ struct moot_agent_reply {
     bool possible_duplicate; /* an attempt before may have been billed as well */
 };
 
-enum moot_wait { MOOT_WAIT_SLOT, MOOT_WAIT_QUOTA, MOOT_WAIT_BACKOFF };
+enum moot_wait {
+    MOOT_WAIT_SLOT,
+    MOOT_WAIT_QUOTA,
+    MOOT_WAIT_BACKOFF,
+    MOOT_WAIT_PROVIDER, /* it fails for everybody, and is asked by one call now and then */
+};
 
 enum moot_event_type {
-    MOOT_EVENT_AGENT_BEGAN,    /* agent, role */
-    MOOT_EVENT_TOKENS,         /* text: a piece of the answer of `role` */
-    MOOT_EVENT_WAITING,        /* wait, until_ns */
-    MOOT_EVENT_RETRY,          /* error: why the last attempt failed; until_ns */
+    MOOT_EVENT_AGENT_BEGAN, /* agent, role */
+    MOOT_EVENT_TOKENS,      /* text: a piece of the answer of `role` */
+    MOOT_EVENT_WAITING,     /* wait, until_ns; for MOOT_WAIT_PROVIDER, error: since when and why */
+    MOOT_EVENT_RETRY,       /* error: why the last attempt failed; until_ns */
     MOOT_EVENT_AGENT_FINISHED, /* reply */
 };
 
@@ -94,6 +99,9 @@ struct moot_conversation_options {
     size_t reply_count;
     bool stream;            /* ask the providers to stream; the answer is the same */
     uint64_t work_limit_ns; /* time at work, waiting for quota left out; 0: none */
+    /* How long to wait for a provider that fails for everybody, from its last answer on; then the
+     * conversation fails with MOOT_EOUTAGE. 0: one minute. */
+    uint64_t outage_limit_ns;
     /* Which events are wanted, MOOT_EVENT_BIT(...) | ...; 0: all. An answer of which tokens were
      * shown is never asked for again, so leave TOKENS out where only whole answers matter. */
     unsigned events;

@@ -56,7 +56,8 @@ extern "C" {
     X(ECREDENTIAL, -30, CONFIG, "the credential could not be obtained")                            \
     X(EPLAINTEXT, -31, CONFIG, "plain HTTP to a host that is not loopback")                        \
     X(ECHANGED, -32, CONFIG, "the input or configuration changed since the run began")             \
-    X(EBUDGET, -33, BUDGET, "a limit set for the run was reached")
+    X(EBUDGET, -33, BUDGET, "a limit set for the run was reached")                                 \
+    X(EOUTAGE, -34, TRANSPORT, "the provider has failed for too long")
 
 #define MOOT_ERROR_CLASS_MAP(X)                                                                    \
     X(NONE, "none")                                                                                \
