@@ -71,13 +71,22 @@ size_t moot__gate_pump(struct moot_gate *gate, uint64_t now_ns, struct moot_list
     return count;
 }
 
+/* A provider that never answered is more likely to be a wrong address than an outage. */
+static uint64_t patience_of(const struct moot_gate *gate, const struct moot_waiter *waiter)
+{
+    bool has_answered = atomic_load(&gate->limiter->succeeded) > 0;
+    return has_answered || waiter->patience_ns < MOOT_GATE_PATIENCE_FIRST_NS
+               ? waiter->patience_ns
+               : MOOT_GATE_PATIENCE_FIRST_NS;
+}
+
 void moot__gate_expire(struct moot_gate *gate, uint64_t now_ns, struct moot_list *expired)
 {
     uint64_t failing_ns = moot__limiter_failing_ns(gate->limiter, now_ns);
     for (unsigned i = 0; i < MOOT_RANKS && failing_ns > 0; i++)
         MOOT_LIST_FOREACH_SAFE (node, after, &gate->queues[i]) {
             struct moot_waiter *waiter = moot__list_entry(node, struct moot_waiter, node);
-            uint64_t left_ns = moot__ns_until(failing_ns, waiter->patience_ns);
+            uint64_t left_ns = moot__ns_until(failing_ns, patience_of(gate, waiter));
             if (waiter->patience_ns == 0)
                 continue;
             if (left_ns > 0) {

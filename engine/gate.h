@@ -11,6 +11,9 @@
 #include "engine/base/list.h"
 #include "limiter.h"
 
+/* How long anybody waits for a provider that fails and has never answered. */
+#define MOOT_GATE_PATIENCE_FIRST_NS (60 * MOOT_NS_PER_S)
+
 enum moot_rank {
     MOOT_RANK_UNDER_WAY,
     MOOT_RANK_NEW,

@@ -105,6 +105,10 @@ struct moot_limiter {
         bool is_reserve_found;                 /* reserve_share does not grow any more */
         uint64_t started_ns;                   /* of the epoch: when rates began to be measured */
         uint64_t opened_ns;                    /* of the episode: its first throttled answer */
+        uint64_t dry_ns;                       /* an earlier refusal, and */
+        int64_t dry_accepted;                  /* what was accepted until then */
+        uint64_t dry_milli;                    /* the rate between the last two; 0: not known */
+        uint64_t granted_at_count;             /* `granted` when the two counts below began */
         uint64_t backoff_ns;                   /* the pause after the next failed probe */
         uint64_t clean_since_ns;               /* of the running clean period */
         uint64_t granted_at_clean;             /* `granted` then */
@@ -114,7 +118,7 @@ struct moot_limiter {
         uint32_t futile;                                /* cuts in a row that changed nothing */
         bool is_noisy;                                  /* refusals do not depend on our rate */
         bool was_clean_since_cut;                       /* a whole period without a refusal */
-        uint32_t quiet_windows;
+        uint32_t quiet_windows, noisy_windows;
         uint64_t kept_milli[MOOT_METERS]; /* in force before the first of the futile cuts */
         uint32_t kept_limit;
         uint32_t round; /* clean successes of this concurrency round */

@@ -47,6 +47,8 @@
 #define CONCURRENCY_FLOOR 1
 #define LEARN_ACCEPTED    10 /* fewer answers in less than LEARN_SPAN_NS teach nothing */
 #define LEARN_SPAN_NS     (10 * MOOT_NS_PER_S)
+#define DRY_SPAN_NS       (5 * MOOT_NS_PER_S) /* between two refusals, to measure by them */
+#define DRY_SHARE         0.97
 #define FUTILE_CUTS       3
 #define FUTILE_ANSWERS    8     /* fewer since the last cut say nothing about it */
 #define NOISE_MOST        0.6   /* a share of refusals above it is a limit, not noise */
@@ -54,7 +56,11 @@
 #define NOISE_OVER        0.002 /* below it, for some windows, the noise is over */
 #define NOISE_QUIET       8     /* so many */
 #define NOISE_ANSWERS     64
+#define NOISE_STEP        4  /* rates come back in so many times what they are, */
+#define NOISE_STEPS       4  /* and after so many windows all of it */
+#define NOISE_SENT        32 /* so many say that most are refused, however few are answered */
 #define ROUND_MIN         4
+#define PACE_GAP_LEAST_NS (50 * MOOT_NS_PER_US)
 #define SHARE_ANSWERS     32   /* make a sample of what answers use */
 #define SHARE_LEAST       16   /* of SHARE_ALL */
 #define RESERVE_GROWTH    1.25 /* a clean period, */
@@ -115,18 +121,41 @@ static bool can_learn(struct moot_limiter *limiter, uint64_t now_ns)
            moot__ns_until(limiter->adapt.started_ns, now_ns) >= LEARN_SPAN_NS;
 }
 
+/* At a refusal the provider has nothing left. What it accepted from one such moment to another is
+ * what came back meanwhile: its rate, whatever was in the bucket before. */
+static void measure_dry(struct moot_limiter *limiter, uint64_t now_ns)
+{
+    uint64_t span_ns = moot__ns_until(limiter->adapt.dry_ns, now_ns);
+    int64_t accepted = accepted_now(limiter) - limiter->adapt.dry_accepted;
+    bool is_first = limiter->adapt.dry_ns == 0;
+    if (!is_first && span_ns < DRY_SPAN_NS)
+        return;
+    limiter->adapt.dry_milli = 0;
+    if (!is_first && accepted > 0)
+        limiter->adapt.dry_milli =
+            (uint64_t)((double)accepted * MILLI_NS_PER_MIN / (double)span_ns);
+    limiter->adapt.dry_ns = now_ns;
+    limiter->adapt.dry_accepted = accepted_now(limiter);
+}
+
 static void learn(struct moot_limiter *limiter, uint64_t now_ns)
 {
     uint64_t old = atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]);
     double measured = (double)measured_milli(limiter, now_ns);
     double rate = measured * (limiter->adapt.is_confirmed ? LEARN_AGAIN : LEARN_FIRST);
-    if (old && rate > (double)old * LEARN_CUT_LEAST)
-        rate = (double)old * LEARN_CUT_LEAST;
+    if (limiter->adapt.dry_milli)
+        rate = (double)limiter->adapt.dry_milli * DRY_SHARE;
+    double least = limiter->adapt.dry_milli ? 1 : LEARN_CUT_LEAST;
+    if (old && rate > (double)old * least)
+        rate = (double)old * least;
     if (limiter->adapt.is_confirmed && rate < (double)old * LEARN_CUT_MOST)
         rate = (double)old * LEARN_CUT_MOST;
     if (rate < RATE_FLOOR_MILLI)
         rate = RATE_FLOOR_MILLI;
-    limiter->adapt.throttled_milli[MOOT_METER_REQUESTS] = old ? old : (uint64_t)measured;
+    uint64_t dry = limiter->adapt.dry_milli;
+    limiter->adapt.throttled_milli[MOOT_METER_REQUESTS] = dry   ? dry
+                                                          : old ? old
+                                                                : (uint64_t)measured;
     atomic_store(&limiter->rate_milli[MOOT_METER_REQUESTS], (uint64_t)rate);
 }
 
@@ -167,10 +196,21 @@ static void cut_quota(struct moot_limiter *limiter)
     }
 }
 
+/* While nothing is known, calls leave evenly, twice as fast as a full limit needs: so that a
+ * refusal is heard before many more have left. */
+static void pace_start(struct moot_limiter *limiter, uint32_t limit)
+{
+    bool is_start = !limiter->adapt.was_cut && atomic_load(&limiter->is_learning);
+    uint64_t gap_ns = is_start ? limiter->adapt.latency_ns / (2 * (uint64_t)limit) : 0;
+    if (!moot__limiter_is_failing(limiter))
+        atomic_store(&limiter->breaker.gap_ns, gap_ns > PACE_GAP_LEAST_NS ? gap_ns : 0);
+}
+
 static void cut_concurrency(struct moot_limiter *limiter)
 {
     limiter->adapt.was_cut = true;
     limiter->adapt.round = 0;
+    pace_start(limiter, 1); /* no more */
     bool is_paced =
         limiter->is_learning && atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]) != 0;
     if (!limiter->is_adaptive || is_paced) /* one brake at a time */
@@ -189,8 +229,9 @@ static void clean_restart(struct moot_limiter *limiter, uint64_t now_ns)
 static uint64_t cooldown_ns(const struct moot_limiter *limiter)
 {
     uint64_t span_ns = 2 * limiter->adapt.latency_ns;
-    if (span_ns < COOLDOWN_MIN_NS)
-        return COOLDOWN_MIN_NS;
+    uint64_t least_ns = atomic_load(&limiter->is_learning) ? DRY_SPAN_NS : COOLDOWN_MIN_NS;
+    if (span_ns < least_ns)
+        return least_ns;
     return span_ns < COOLDOWN_MAX_NS ? span_ns : COOLDOWN_MAX_NS;
 }
 
@@ -206,6 +247,7 @@ static double refused_share(const struct moot_limiter *limiter)
 static void count_from_here(struct moot_limiter *limiter)
 {
     limiter->adapt.accepted_since_cut = limiter->adapt.refused_since_cut = 0;
+    limiter->adapt.granted_at_count = atomic_load(&limiter->granted);
 }
 
 static void keep_rates(struct moot_limiter *limiter)
@@ -215,13 +257,19 @@ static void keep_rates(struct moot_limiter *limiter)
     limiter->adapt.kept_limit = atomic_load(&limiter->in_flight_limit);
 }
 
+/* Back to what was in force before the futile cuts, by steps: it may have been a limit after all.
+ */
 static void restore_rates(struct moot_limiter *limiter)
 {
-    for (unsigned i = 0; i < MOOT_METERS; i++)
-        atomic_store(&limiter->rate_milli[i], limiter->adapt.kept_milli[i]);
+    bool is_last = limiter->adapt.noisy_windows >= NOISE_STEPS;
+    for (unsigned i = 0; i < MOOT_METERS; i++) {
+        uint64_t kept = limiter->adapt.kept_milli[i], rate = atomic_load(&limiter->rate_milli[i]);
+        bool is_far = rate > 0 && (kept == 0 || rate < kept / NOISE_STEP);
+        atomic_store(&limiter->rate_milli[i], is_far && !is_last ? rate * NOISE_STEP : kept);
+    }
     atomic_store(&limiter->in_flight_limit, limiter->adapt.kept_limit);
     limiter->adapt.was_cut = false;
-    if (limiter->adapt.kept_milli[MOOT_METER_REQUESTS] == 0)
+    if (atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]) == 0)
         atomic_store(&limiter->arrival_ns[MOOT_METER_REQUESTS], 0);
 }
 
@@ -244,25 +292,46 @@ static bool is_futile(struct moot_limiter *limiter)
     if (limiter->adapt.futile < FUTILE_CUTS)
         return false;
     limiter->adapt.is_noisy = true;
-    limiter->adapt.quiet_windows = 0;
+    limiter->adapt.quiet_windows = limiter->adapt.noisy_windows = 0;
     restore_rates(limiter);
     return true;
+}
+
+static void end_noise(struct moot_limiter *limiter)
+{
+    limiter->adapt.is_noisy = false;
+    limiter->adapt.futile = 0;
+}
+
+/* Most of what was sent, not of what was answered, is refused: that is a limit after all. */
+static bool is_limit(struct moot_limiter *limiter)
+{
+    uint64_t sent = moot__ns_until(limiter->adapt.granted_at_count, atomic_load(&limiter->granted));
+    return sent >= NOISE_SENT &&
+           (double)limiter->adapt.refused_since_cut > NOISE_TOO_MUCH * (double)sent;
 }
 
 /* While refusals are noise: one more answer. Returns whether they still are. */
 static bool stay_noisy(struct moot_limiter *limiter)
 {
+    if (limiter->adapt.is_noisy && is_limit(limiter))
+        end_noise(limiter);
     uint64_t answers = limiter->adapt.refused_since_cut + limiter->adapt.accepted_since_cut;
     /* Refusals come sooner than answers: a window must be long against what is in flight. */
-    uint64_t enough = NOISE_ANSWERS + 4 * (uint64_t)atomic_load(&limiter->in_flight_limit);
+    uint64_t at_once =
+        atomic_load(limiter->adapt.noisy_windows < NOISE_STEPS ? &limiter->in_flight
+                                                               : &limiter->in_flight_limit);
+    uint64_t enough = NOISE_ANSWERS + 4 * at_once;
     if (!limiter->adapt.is_noisy || answers < enough)
         return limiter->adapt.is_noisy;
     double share = refused_share(limiter);
     count_from_here(limiter);
     limiter->adapt.quiet_windows = share < NOISE_OVER ? limiter->adapt.quiet_windows + 1 : 0;
     if (limiter->adapt.quiet_windows == NOISE_QUIET || share > NOISE_TOO_MUCH) {
-        limiter->adapt.is_noisy = false;
-        limiter->adapt.futile = 0;
+        end_noise(limiter);
+    } else if (limiter->adapt.noisy_windows < NOISE_STEPS) {
+        limiter->adapt.noisy_windows++;
+        restore_rates(limiter);
     }
     return limiter->adapt.is_noisy;
 }
@@ -272,6 +341,7 @@ static bool stay_noisy(struct moot_limiter *limiter)
 /* The first throttled answer of an episode. Learning waits for the episode's end. */
 static void episode_open(struct moot_limiter *limiter, uint64_t now_ns)
 {
+    measure_dry(limiter, now_ns);
     uint64_t last_ns = limiter->adapt.last_cut_ns;
     limiter->adapt.may_cut = last_ns == 0 || now_ns >= last_ns + cooldown_ns(limiter);
     if (limiter->adapt.may_cut && is_futile(limiter))
@@ -372,6 +442,7 @@ static void grow_concurrency(struct moot_limiter *limiter, uint64_t now_ns)
         return;
     limiter->adapt.round = 0;
     limiter->adapt.round_began_ns = now_ns;
+    pace_start(limiter, limit);
     uint32_t now_in_flight = atomic_load(&limiter->in_flight);
     uint32_t peak = atomic_exchange(&limiter->in_flight_peak, now_in_flight);
     if ((double)peak < USED_ENOUGH * (double)limit)
@@ -383,7 +454,9 @@ static void grow_concurrency(struct moot_limiter *limiter, uint64_t now_ns)
         step = step ? step : 1;
     }
     uint32_t room = limiter->concurrency_max - limit;
-    atomic_store(&limiter->in_flight_limit, limit + (step < room ? step : room));
+    limit += step < room ? step : room;
+    atomic_store(&limiter->in_flight_limit, limit);
+    pace_start(limiter, limit);
 }
 
 /* What answers use of what they were estimated at: the mean of the last, slowly. */

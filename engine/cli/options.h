@@ -41,7 +41,7 @@ enum cli_kind {
     X(MAX_COST, "max-cost", 0, CLI_KIND_AMOUNT, 0, "X",                                            \
       "stop before the run costs more, in dollars")                                                \
     X(MAX_OUTAGE, "max-outage", 0, CLI_KIND_DURATION, 0, "D",                                      \
-      "stop when a provider has answered nobody for so long [30m]")                                \
+      "stop when a provider has answered nobody for so long [30m; 1m if it never did]")            \
     X(RETRY_FAILED, "retry-failed", 0, CLI_KIND_FLAG, 0, 0,                                        \
       "ask the rows again that failed before")                                                     \
     X(FRESH, "fresh", 0, CLI_KIND_FLAG, 0, 0, "start over; the old results are renamed, not lost") \

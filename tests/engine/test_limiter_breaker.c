@@ -274,6 +274,7 @@ static void who_waits_too_long_leaves_the_gate(void **state)
     struct moot_list list;
     moot__gate_init(&gate, limiter);
     moot__list_init(&list);
+    moot__limiter_on_success(limiter, 1, 1); /* it was there once */
     uint64_t now_ns = trip(limiter, S);
     for (unsigned i = 0; i < 3; i++) {
         moot__gate_waiter_init(&waiters[i]);
@@ -291,6 +292,28 @@ static void who_waits_too_long_leaves_the_gate(void **state)
     moot__gate_expire(&gate, S + 120 * S, &list);
     assert_ptr_equal(moot__list_pop_front(&list), &waiters[2].node);
     moot__gate_leave(&gate, &waiters[0]);
+    moot__gate_deinit(&gate);
+    free(limiter);
+}
+
+static void nobody_waits_long_for_who_never_answered(void **state)
+{
+    (void)state;
+    struct moot_limiter *limiter = limiter_new();
+    struct moot_gate gate;
+    struct moot_waiter waiter;
+    struct moot_list list;
+    moot__gate_init(&gate, limiter);
+    moot__list_init(&list);
+    uint64_t now_ns = trip(limiter, S);
+    moot__gate_waiter_init(&waiter);
+    waiter.patience_ns = 1800 * S;
+    moot__gate_enter(&gate, &waiter, now_ns);
+    assert_int_equal(moot__gate_pump(&gate, now_ns, &list), 0);
+    moot__gate_expire(&gate, S + 60 * S - 1, &list);
+    assert_true(moot__list_is_empty(&list));
+    moot__gate_expire(&gate, S + 60 * S, &list);
+    assert_ptr_equal(moot__list_pop_front(&list), &waiter.node);
     moot__gate_deinit(&gate);
     free(limiter);
 }
@@ -385,6 +408,7 @@ int main(void)
         cmocka_unit_test(failures_in_a_row_open_it_again),
         cmocka_unit_test(no_burst_waits_in_the_buckets),
         cmocka_unit_test(who_waits_too_long_leaves_the_gate),
+        cmocka_unit_test(nobody_waits_long_for_who_never_answered),
         cmocka_unit_test(faults_have_an_owner),
         cmocka_unit_test(it_wedges_nobody),
     };

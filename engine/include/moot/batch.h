@@ -59,12 +59,14 @@ struct moot_batch_options {
     uint64_t errors_max;
     double errors_percent_max; /* the same, of the rows that ended, from 20 on; 0: none */
     double cost_max;           /* begin no row that would pass it; 0: none */
-    uint64_t outage_max_ns;    /* stop when a provider has answered nobody for so long; 0: 30 min */
-    bool retry_failed;         /* rows that failed in earlier runs are begun again */
-    bool fresh;                /* start over; old files are renamed */
-    bool allow_changes;        /* go on although input or configuration is not what it was */
-    const char *ca_file;       /* as in moot_engine_options */
-    struct moot_trace *trace;  /* as in moot_engine_options */
+    /* Stop when a provider has answered nobody for so long, or for a minute if it never did; 0:
+     * half an hour. */
+    uint64_t outage_max_ns;
+    bool retry_failed;        /* rows that failed in earlier runs are begun again */
+    bool fresh;               /* start over; old files are renamed */
+    bool allow_changes;       /* go on although input or configuration is not what it was */
+    const char *ca_file;      /* as in moot_engine_options */
+    struct moot_trace *trace; /* as in moot_engine_options */
     /* Called from moot_batch_run's own thread, every interval and at the end; may be NULL. */
     void (*on_progress)(void *context, const struct moot_batch_progress *progress);
     void *progress_context;

@@ -100,7 +100,8 @@ struct moot_conversation_options {
     bool stream;            /* ask the providers to stream; the answer is the same */
     uint64_t work_limit_ns; /* time at work, waiting for quota left out; 0: none */
     /* How long to wait for a provider that fails for everybody, from its last answer on; then the
-     * conversation fails with MOOT_EOUTAGE. 0: one minute. */
+     * conversation fails with MOOT_EOUTAGE. One minute at most for one that never answered; 0: one
+     * minute. */
     uint64_t outage_limit_ns;
     /* Which events are wanted, MOOT_EVENT_BIT(...) | ...; 0: all. An answer of which tokens were
      * shown is never asked for again, so leave TOKENS out where only whole answers matter. */
