@@ -52,6 +52,7 @@ int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent)
     moot__reply_reset(&c->reply);
     moot__gate_waiter_init(&c->waiter);
     c->waiter.patience_ns = c->outage_limit_ns;
+    c->waiter.began_ns = moot__conversation_now(c);
     c->waiter.rank = moot__conversation_at(c) ? MOOT_RANK_UNDER_WAY : MOOT_RANK_NEW;
     moot__turn_record_begin(&c->record, c->engine);
     const struct moot_prompt_config prompt = {

@@ -80,17 +80,26 @@ static uint64_t patience_of(const struct moot_gate *gate, const struct moot_wait
                : MOOT_GATE_PATIENCE_FIRST_NS;
 }
 
+/* Until when; nobody waits for an outage that was over before. */
+static uint64_t end_of_patience(const struct moot_gate *gate, const struct moot_waiter *waiter,
+                                uint64_t since_ns)
+{
+    if (waiter->patience_ns == 0)
+        return MOOT_NEVER_NS;
+    uint64_t from_ns = waiter->began_ns > since_ns ? waiter->began_ns : since_ns;
+    return moot__ns_add(from_ns, patience_of(gate, waiter));
+}
+
 void moot__gate_expire(struct moot_gate *gate, uint64_t now_ns, struct moot_list *expired)
 {
-    uint64_t failing_ns = moot__limiter_failing_ns(gate->limiter, now_ns);
-    for (unsigned i = 0; i < MOOT_RANKS && failing_ns > 0; i++)
+    if (!moot__limiter_is_failing(gate->limiter))
+        return;
+    uint64_t since_ns = atomic_load(&gate->limiter->breaker.since_ns);
+    for (unsigned i = 0; i < MOOT_RANKS; i++)
         MOOT_LIST_FOREACH_SAFE (node, after, &gate->queues[i]) {
             struct moot_waiter *waiter = moot__list_entry(node, struct moot_waiter, node);
-            uint64_t left_ns = moot__ns_until(failing_ns, patience_of(gate, waiter));
-            if (waiter->patience_ns == 0)
-                continue;
-            if (left_ns > 0) {
-                uint64_t end_ns = moot__ns_add(now_ns, left_ns);
+            uint64_t end_ns = end_of_patience(gate, waiter, since_ns);
+            if (end_ns > now_ns) {
                 gate->next_ns = end_ns < gate->next_ns ? end_ns : gate->next_ns;
                 continue;
             }

@@ -26,7 +26,8 @@ struct moot_waiter {
     enum moot_rank rank;
     uint64_t input_tokens, output_tokens; /* estimates */
     uint64_t entered_ns;
-    uint64_t patience_ns;    /* how long to wait for a provider that fails; 0: for ever */
+    uint64_t patience_ns;    /* how long to wait for a provider that fails; 0: for ever, */
+    uint64_t began_ns;       /* at most from here on */
     struct moot_grant grant; /* held once granted */
 };
 

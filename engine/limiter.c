@@ -266,8 +266,10 @@ void moot__limiter_cancel(struct moot_limiter *limiter, struct moot_grant *grant
 
 void moot__limiter_snapshot(struct moot_limiter *limiter, struct moot_limiter_snapshot *snapshot)
 {
-    for (unsigned i = 0; i < MOOT_METERS; i++)
+    for (unsigned i = 0; i < MOOT_METERS; i++) {
         snapshot->per_minute[i] = atomic_load(&limiter->rate_milli[i]) / 1000;
+        snapshot->full_at_ns[i] = atomic_load(&limiter->arrival_ns[i]);
+    }
     snapshot->in_flight = atomic_load(&limiter->in_flight);
     snapshot->in_flight_limit = atomic_load(&limiter->in_flight_limit);
     snapshot->pause_until_ns = atomic_load(&limiter->pause_until_ns);

@@ -135,6 +135,7 @@ struct moot_limiter {
 /* For progress lines and metrics; a picture, not a transaction. */
 struct moot_limiter_snapshot {
     uint64_t per_minute[MOOT_METERS]; /* in force; 0: unlimited */
+    uint64_t full_at_ns[MOOT_METERS]; /* when its bucket will be full again */
     uint32_t in_flight, in_flight_limit;
     uint64_t pause_until_ns; /* in the past: not paused */
     uint64_t granted, succeeded, throttled, cuts;
@@ -186,14 +187,6 @@ void moot__limiter_on_failure(struct moot_limiter *limiter, const struct moot_fa
 static inline bool moot__limiter_is_failing(struct moot_limiter *limiter)
 {
     return atomic_load(&limiter->breaker.state) != MOOT_BREAKER_CLOSED;
-}
-
-/* How long nothing was answered; 0 if the breaker is closed. */
-static inline uint64_t moot__limiter_failing_ns(struct moot_limiter *limiter, uint64_t now_ns)
-{
-    return moot__limiter_is_failing(limiter)
-               ? moot__ns_until(atomic_load(&limiter->breaker.since_ns), now_ns)
-               : 0;
 }
 
 void moot__limiter_snapshot(struct moot_limiter *limiter, struct moot_limiter_snapshot *snapshot);

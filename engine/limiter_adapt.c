@@ -52,12 +52,12 @@
 #define FUTILE_CUTS       3
 #define FUTILE_ANSWERS    8     /* fewer since the last cut say nothing about it */
 #define NOISE_MOST        0.6   /* a share of refusals above it is a limit, not noise */
-#define NOISE_TOO_MUCH    0.75  /* above it we are not wanted, noise or not */
+#define NOISE_TOO_MUCH    0.5   /* of what was sent: it was a limit after all */
 #define NOISE_OVER        0.002 /* below it, for some windows, the noise is over */
 #define NOISE_QUIET       8     /* so many */
 #define NOISE_ANSWERS     64
-#define NOISE_STEP        4  /* rates come back in so many times what they are, */
-#define NOISE_STEPS       4  /* and after so many windows all of it */
+#define NOISE_STEP        8  /* rates come back in so many times what they are, */
+#define NOISE_STEPS       3  /* and after so many windows all of it */
 #define NOISE_SENT        32 /* so many say that most are refused, however few are answered */
 #define ROUND_MIN         4
 #define PACE_GAP_LEAST_NS (50 * MOOT_NS_PER_US)
@@ -128,10 +128,10 @@ static void measure_dry(struct moot_limiter *limiter, uint64_t now_ns)
     uint64_t span_ns = moot__ns_until(limiter->adapt.dry_ns, now_ns);
     int64_t accepted = accepted_now(limiter) - limiter->adapt.dry_accepted;
     bool is_first = limiter->adapt.dry_ns == 0;
-    if (!is_first && span_ns < DRY_SPAN_NS)
+    if (!is_first && (span_ns < DRY_SPAN_NS || accepted < LEARN_ACCEPTED))
         return;
     limiter->adapt.dry_milli = 0;
-    if (!is_first && accepted > 0)
+    if (!is_first)
         limiter->adapt.dry_milli =
             (uint64_t)((double)accepted * MILLI_NS_PER_MIN / (double)span_ns);
     limiter->adapt.dry_ns = now_ns;
@@ -229,19 +229,25 @@ static void clean_restart(struct moot_limiter *limiter, uint64_t now_ns)
 static uint64_t cooldown_ns(const struct moot_limiter *limiter)
 {
     uint64_t span_ns = 2 * limiter->adapt.latency_ns;
-    uint64_t least_ns = atomic_load(&limiter->is_learning) ? DRY_SPAN_NS : COOLDOWN_MIN_NS;
-    if (span_ns < least_ns)
-        return least_ns;
+    if (span_ns < COOLDOWN_MIN_NS)
+        return COOLDOWN_MIN_NS;
     return span_ns < COOLDOWN_MAX_NS ? span_ns : COOLDOWN_MAX_NS;
 }
 
 /* ---- Noise ---- */
 
-static double refused_share(const struct moot_limiter *limiter)
+/* Of what was sent, not of what was answered: refusals come sooner than answers. */
+static uint64_t sent_since_cut(struct moot_limiter *limiter)
 {
     uint64_t refused = limiter->adapt.refused_since_cut;
-    uint64_t all = refused + limiter->adapt.accepted_since_cut;
-    return all ? (double)refused / (double)all : 0;
+    uint64_t sent = moot__ns_until(limiter->adapt.granted_at_count, atomic_load(&limiter->granted));
+    return sent > refused ? sent : refused;
+}
+
+static double refused_share(struct moot_limiter *limiter)
+{
+    uint64_t sent = sent_since_cut(limiter);
+    return sent ? (double)limiter->adapt.refused_since_cut / (double)sent : 0;
 }
 
 static void count_from_here(struct moot_limiter *limiter)
@@ -276,7 +282,7 @@ static void restore_rates(struct moot_limiter *limiter)
 /* About to cut: did the last cut help? After some that did not, give them up. */
 static bool is_futile(struct moot_limiter *limiter)
 {
-    uint64_t answers = limiter->adapt.refused_since_cut + limiter->adapt.accepted_since_cut;
+    uint64_t answers = sent_since_cut(limiter);
     double share = refused_share(limiter);
     bool is_first = limiter->adapt.last_cut_ns == 0;
     if (!is_first && answers < FUTILE_ANSWERS)
@@ -306,7 +312,7 @@ static void end_noise(struct moot_limiter *limiter)
 /* Most of what was sent, not of what was answered, is refused: that is a limit after all. */
 static bool is_limit(struct moot_limiter *limiter)
 {
-    uint64_t sent = moot__ns_until(limiter->adapt.granted_at_count, atomic_load(&limiter->granted));
+    uint64_t sent = sent_since_cut(limiter);
     return sent >= NOISE_SENT &&
            (double)limiter->adapt.refused_since_cut > NOISE_TOO_MUCH * (double)sent;
 }
@@ -318,10 +324,9 @@ static bool stay_noisy(struct moot_limiter *limiter)
         end_noise(limiter);
     uint64_t answers = limiter->adapt.refused_since_cut + limiter->adapt.accepted_since_cut;
     /* Refusals come sooner than answers: a window must be long against what is in flight. */
-    uint64_t at_once =
-        atomic_load(limiter->adapt.noisy_windows < NOISE_STEPS ? &limiter->in_flight
-                                                               : &limiter->in_flight_limit);
-    uint64_t enough = NOISE_ANSWERS + 4 * at_once;
+    uint64_t enough = NOISE_ANSWERS + 4 * (uint64_t)atomic_load(&limiter->in_flight_limit);
+    if (limiter->adapt.noisy_windows < NOISE_STEPS)
+        enough = NOISE_SENT / 2 + 2 * (uint64_t)atomic_load(&limiter->in_flight);
     if (!limiter->adapt.is_noisy || answers < enough)
         return limiter->adapt.is_noisy;
     double share = refused_share(limiter);

@@ -32,6 +32,7 @@
 #include "feeder.h"
 #include "input.h"
 #include "journal.h"
+#include "outlook.h"
 #include "writer.h"
 
 enum {
@@ -67,7 +68,7 @@ struct moot_batch {
     struct batch_loop *loops;
     unsigned loop_count;
     bool is_begun; /* run was called */
-    atomic_bool has_input;
+    atomic_bool has_input, has_budget;
     _Atomic uint64_t began_ns;
     struct {
         pthread_mutex_t mutex;
@@ -232,9 +233,11 @@ void moot_batch_progress(struct moot_batch *batch, struct moot_batch_progress *o
     out->rows_known = state.rows_known;
     out->rows_total = state.rows_total;
     uint64_t ended = out->rows_succeeded + out->rows_failed;
-    if (ended > 0 && state.rows_total > state.rows_known + ended)
-        out->remaining_ns = (uint64_t)((double)out->elapsed_ns / (double)ended *
-                                       (double)(state.rows_total - state.rows_known - ended));
+    uint64_t left = moot__ns_until(state.rows_known + ended, state.rows_total);
+    if (ended > 0)
+        out->remaining_ns = (uint64_t)((double)out->elapsed_ns / (double)ended * (double)left);
+    if (atomic_load(&batch->has_budget))
+        moot__batch_outlook(batch->options.plan, batch->options.budget, now_ns(), left, out);
 }
 
 /* On the engine's thread. */
@@ -377,6 +380,7 @@ static int start_threads(struct moot_batch *batch, struct moot_error_info *info)
         rc = moot_budget_new(batch->allocator, batch->options.plan, &budget);
     if (budget)
         batch->options.budget = budget;
+    atomic_store(&batch->has_budget, rc == MOOT_OK);
     if (rc == MOOT_OK)
         rc = moot__writer_start(&batch->writer, &batch->journal, NULL);
     if (rc == MOOT_OK)

@@ -10,7 +10,7 @@
 
 #define NS_PER_S 1000000000.0
 
-enum { LINE_BYTES = 320, COLUMNS_DEFAULT = 80, COLUMNS_MIN = 20 };
+enum { LINE_BYTES = 640, COLUMNS_DEFAULT = 80, COLUMNS_MIN = 20 };
 
 /* --- speeds ---------------------------------------------------------------------------------- */
 
@@ -73,6 +73,17 @@ static void add_speed(struct line *line, const struct cli_progress *progress)
         cli_show_count((uint64_t)progress->tokens_per_s, tokens));
 }
 
+static void add_wait(struct line *line, const struct moot_batch_progress *now)
+{
+    char span[CLI_SHOWN_BYTES], failing[CLI_SHOWN_BYTES];
+    const char *wait = cli_show_span(now->wait_ns, span);
+    if (now->wait == MOOT_BATCH_WAIT_QUOTA)
+        add(line, ", waiting %s for the quota of '%s'", wait, now->waiting_for);
+    else if (now->wait == MOOT_BATCH_WAIT_OUTAGE)
+        add(line, ", '%s' has not answered for %s, next try in %s: %s", now->waiting_for,
+            cli_show_span(now->failing_ns, failing), wait, now->cause);
+}
+
 static void add_rest(struct line *line, const struct moot_batch_progress *now)
 {
     char elapsed[CLI_SHOWN_BYTES], remaining[CLI_SHOWN_BYTES];
@@ -83,6 +94,7 @@ static void add_rest(struct line *line, const struct moot_batch_progress *now)
     if (now->cost > 0)
         add(line, "$%.4f, ", now->cost);
     add(line, "%s", cli_show_span(now->elapsed_ns, elapsed));
+    add_wait(line, now);
     if (now->draining)
         add(line, ", finishing the rows under way; Ctrl-C again stops at once");
     else if (now->remaining_ns)
@@ -146,6 +158,16 @@ void cli_progress_json(struct cli_json *json, const struct moot_batch_progress *
     if (now->remaining_ns)
         cli_json_double(json, "remaining_s", (double)now->remaining_ns / NS_PER_S);
     cli_json_bool(json, "draining", now->draining);
+    if (now->wait == MOOT_BATCH_WAIT_NONE)
+        return;
+    bool is_outage = now->wait == MOOT_BATCH_WAIT_OUTAGE;
+    cli_json_string(json, is_outage ? "failing_provider" : "waiting_for_quota_of",
+                    (struct moot_view){now->waiting_for, strlen(now->waiting_for)});
+    cli_json_double(json, "wait_s", (double)now->wait_ns / NS_PER_S);
+    if (!is_outage)
+        return;
+    cli_json_double(json, "failing_s", (double)now->failing_ns / NS_PER_S);
+    cli_json_string(json, "cause", (struct moot_view){now->cause, strlen(now->cause)});
 }
 
 static void print_json(struct cli_progress *progress, const struct moot_batch_progress *now,

@@ -56,6 +56,27 @@ static void a_file_gets_lines(void **state)
                         "moot: 11 rows, 1 failed, 64 in flight, 5.5 rows/s, 500 tokens/s, 2.0 s\n");
 }
 
+static void a_line_says_what_is_waited_for(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct moot_batch_progress now = begun;
+    now.wait = MOOT_BATCH_WAIT_QUOTA;
+    memcpy(now.waiting_for, "claude", sizeof "claude");
+    now.wait_ns = UINT64_C(12000000000);
+    begin(&fixture, CLI_PROGRESS_PLAIN);
+    cli_progress_show(&fixture.progress, &now);
+    now.elapsed_ns += UINT64_C(2000000000);
+    now.wait = MOOT_BATCH_WAIT_OUTAGE;
+    now.failing_ns = UINT64_C(90000000000);
+    memcpy(now.cause, "refused", sizeof "refused");
+    cli_progress_show(&fixture.progress, &now);
+    fclose(fixture.progress.out);
+    assert_non_null(strstr(fixture.text, ", waiting 12.0 s for the quota of 'claude'\n"));
+    assert_non_null(strstr(fixture.text, ", 'claude' has not answered for 1 min 30 s, next try in 12.0 s"
+                                         ": refused\n"));
+}
+
 static void a_line_has_all_there_is_to_tell(void **state)
 {
     (void)state;
@@ -120,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_gets_lines),
+        cmocka_unit_test(a_line_says_what_is_waited_for),
         cmocka_unit_test(a_line_has_all_there_is_to_tell),
         cmocka_unit_test(a_block_is_drawn_over_and_never_wraps),
         cmocka_unit_test(json_is_one_object_a_line),

@@ -1,5 +1,8 @@
 """Providers that say no: every row is answered all the same."""
 import json
+import os
+import signal
+import time
 
 import harness
 
@@ -41,6 +44,67 @@ class Quota(harness.Scenario):
         """The same, told: nothing has to be refused."""
         ledger, _ = self.check(40, ["--rpm", "600", "--hints", "none"], "--rate", "default:rpm=600")
         self.assertEqual(ledger["throttled"], 0)
+
+    def test_told_quota(self):
+        """Told by the answers' headers alone: kept from the first answer on, though the provider's
+        bucket would let more through at first."""
+        rows = 40
+        for form in ("openai", "anthropic", "ietf"):
+            with self.subTest(form=form):
+                self.forget_results()
+                ledger, outcome = self.check(
+                    rows, ["--rpm", "600", "--quota-headers", form, "--hints", "none",
+                           "--latency", "50ms"])
+                self.assertEqual(ledger["throttled"], 0)
+                self.assertGreater(outcome["elapsed_s"], 0.8 * (2 * rows - 20) / 10)
+
+    def test_hostile_headers(self):
+        self.check(20, ["--quota-headers", "hostile"])
+
+    def forget_results(self):
+        for name in os.listdir(self.folder):
+            if name.startswith("out."):
+                os.remove(self.path(name))
+
+
+class Outage(harness.Scenario):
+    """The provider goes away for some seconds: everybody waits, nobody fails."""
+
+    def test_away_and_back(self):
+        rows = 400
+        words = self.prepare(rows)
+        mock = self.mock("--latency", "100ms")
+        port = mock.url.rsplit(":", 1)[1]
+        process = self.start(*words, "--concurrency", "20", "--progress", "plain", "--json")
+        mock.wait_for(lambda ledger: ledger["answered"] >= 200)
+        mock.kill()
+        time.sleep(8)
+        mock = self.mock("--latency", "100ms", "--port", port)
+        ended = self.finish(process)
+        self.expect(ended, 0)
+        self.expect_each_once(rows)
+        outcome = json.loads(ended.out)
+        print(f"{outcome['calls']} calls for {rows} rows of two, an outage between: "
+              f"{outcome['elapsed_s']:.1f} s")
+        self.assertLessEqual(outcome["calls"], 1.10 * 2 * rows)
+        self.assertIn("'default' has not answered for", ended.err)
+        self.assertIn("refused", ended.err)
+
+    def test_a_drain_does_not_wait(self):
+        rows = 200
+        words = self.prepare(rows)
+        mock = self.mock("--latency", "100ms")
+        process = self.start(*words, "--concurrency", "20", "--progress", "off")
+        mock.wait_for(lambda ledger: ledger["answered"] >= 60)
+        mock.kill()
+        time.sleep(3)
+        began = time.monotonic()
+        process.send(signal.SIGINT)
+        self.expect(self.finish(process), 130)
+        self.assertLess(time.monotonic() - began, 3)
+        self.mock()
+        self.expect(self.run_moot(*words, "--progress", "off"), 0)
+        self.expect_each_once(rows)
 
 
 if __name__ == "__main__":

@@ -242,7 +242,7 @@ static int start_loop(struct batch_process *process, struct batch_loop *loop)
     const struct moot_feeder_options feeder = {
         .allocator = &world->memory.allocator,
         .engine = {begin_talk, moot_conversation_cancel, moot__conversation_has_called,
-                   loop->engine},
+                   moot__conversation_is_held_up, loop->engine},
         .source = &process->source,
         .sink = &process->writer.sink,
         .tally = &process->tally,

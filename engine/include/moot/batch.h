@@ -27,6 +27,13 @@ enum moot_batch_status {
     MOOT_BATCH_ERROR,       /* the run itself failed: see `info` */
 };
 
+/* What a run waits for, the graver the later. */
+enum moot_batch_wait {
+    MOOT_BATCH_WAIT_NONE,
+    MOOT_BATCH_WAIT_QUOTA,  /* of the provider in `waiting_for`, for `wait_ns` */
+    MOOT_BATCH_WAIT_OUTAGE, /* it fails for everybody; asked again in `wait_ns` */
+};
+
 /* Where a run is. Counts are of this run, but for `rows_known` and `cost`. */
 struct moot_batch_progress {
     uint64_t rows_known;     /* done by earlier runs, and therefore skipped */
@@ -40,6 +47,11 @@ struct moot_batch_progress {
     uint64_t elapsed_ns;
     uint64_t remaining_ns; /* an estimate; 0: not known */
     bool draining;         /* no row begins any more */
+    enum moot_batch_wait wait;
+    char waiting_for[64]; /* the provider's name */
+    uint64_t wait_ns;
+    uint64_t failing_ns; /* OUTAGE: for how long nobody was answered, and */
+    char cause[192];     /* what went wrong last */
 };
 
 struct moot_batch_options {
