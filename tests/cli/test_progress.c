@@ -73,7 +73,8 @@ static void a_line_says_what_is_waited_for(void **state)
     cli_progress_show(&fixture.progress, &now);
     fclose(fixture.progress.out);
     assert_non_null(strstr(fixture.text, ", waiting 12.0 s for the quota of 'claude'\n"));
-    assert_non_null(strstr(fixture.text, ", 'claude' has not answered for 1 min 30 s, next try in 12.0 s"
+    assert_non_null(strstr(fixture.text, ", 'claude' has not answered for 1 min 30 s, "
+                                         "next try in 12.0 s"
                                          ": refused\n"));
 }
 
