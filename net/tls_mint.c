@@ -109,8 +109,9 @@ static int set_names(mbedtls_x509write_cert *cert, struct moot_view subject)
     if (subject.len == 0 || subject.len > 64 || memchr(subject.ptr, ',', subject.len))
         subject = MOOT_VIEW("moot"); /* X.520 allows 64 characters */
     moot__view_copy(subject, name + 3, sizeof(name) - 3);
-    if (mbedtls_x509write_crt_set_subject_name(cert, name) != 0)
-        return MOOT_EINVAL;
+    int named = mbedtls_x509write_crt_set_subject_name(cert, name);
+    if (named)
+        return moot__compat_is_no_memory(named) ? MOOT_ENOMEM : MOOT_EINVAL;
     return mbedtls_x509write_crt_set_issuer_name(cert, "CN=moot test authority") == 0 ? MOOT_OK
                                                                                       : MOOT_ENOMEM;
 }
