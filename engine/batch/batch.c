@@ -42,7 +42,7 @@ enum {
 };
 
 #define STARVED_NS_MAX (1 * MOOT_NS_PER_S)
-#define OUTAGE_MAX_NS (30 * 60 * MOOT_NS_PER_S)
+#define OUTAGE_MAX_NS  (30 * 60 * MOOT_NS_PER_S)
 
 /* One engine and its feeder. */
 struct batch_loop {
