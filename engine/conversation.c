@@ -208,7 +208,6 @@ static bool do_quota(struct moot_conversation *c)
     if (!c->may_depart || c->sm.current != QUOTA)
         return false;
     c->record.limiter_wait_ns += conv_waited(c);
-    c->waiter.grant.sent_at_ns = moot__conversation_now(c);
     return conv_move(c, CALL);
 }
 

@@ -53,7 +53,7 @@ struct moot_limiter_options {
 
 /* What a reservation took. Opaque to callers but for sent_at_ns. */
 struct moot_grant {
-    uint64_t sent_at_ns;              /* when it was granted; who sends it later says so here */
+    uint64_t sent_at_ns;              /* when it was granted, by the rules of then */
     uint64_t charged_ns[MOOT_METERS]; /* what was added to each theoretical arrival time */
     uint64_t output_tokens;           /* the estimate */
     bool is_held, is_probe;

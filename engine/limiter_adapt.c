@@ -551,6 +551,8 @@ void moot__limiter_on_throttle(struct moot_limiter *limiter, uint64_t sent_at_ns
     uint64_t cut_at_ns = atomic_load(&limiter->cut_at_ns);
     bool is_after_cut = cut_at_ns == 0 || sent_at_ns > cut_at_ns;
     limiter->adapt.refused_since_cut += is_after_cut;
+    if (sent_at_ns <= limiter->adapt.dry_ns)
+        limiter->adapt.dry_accepted--; /* it was on its way when that was noted as accepted */
     if (!stay_noisy(limiter)) {
         raise_to(&limiter->pause_until_ns, now_ns + retry_after_ns);
         if (is_after_cut)
