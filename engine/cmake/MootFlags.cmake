@@ -36,7 +36,10 @@ endif()
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     target_compile_options(moot_flags INTERFACE
         $<$<CONFIG:Release>:-flto=auto> $<$<CONFIG:Release>:-ffat-lto-objects>)
-    target_link_options(moot_flags INTERFACE $<$<CONFIG:Release>:-flto=auto>)
+    # A program whose calls are led elsewhere by --wrap has none to lead once they are inlined.
+    set(whole "$<BOOL:$<TARGET_PROPERTY:MOOT_WRAPPED>>")
+    target_link_options(moot_flags INTERFACE
+        $<$<CONFIG:Release>:$<IF:${whole},-fno-lto,-flto=auto>>)
 endif()
 
 target_compile_options(moot_flags INTERFACE
