@@ -15,6 +15,8 @@ enum { ATTEMPTS_MAX = 8, EXCUSES_MAX = 2 * ATTEMPTS_MAX };
 static enum moot_fault fault_of(const struct moot_conversation *c)
 {
     const struct moot_error_info *error = &c->attempt.error;
+    if (c->paused && error->code == MOOT_ETIMEDOUT)
+        return MOOT_FAULT_NONE; /* we did not read: that says nothing of the provider */
     return moot__retry_fault(error->code, error->http_status, c->attempt.reach);
 }
 

@@ -14,6 +14,15 @@ enum {
     SHAKEN_MAX = 64,
 };
 
+/* Since 3.0 (which has this header) some functions are given randomness. */
+#if __has_include(<mbedtls/build_info.h>)
+#define AND_RANDOM       , int (*random)(void *, unsigned char *, size_t), void *context
+#define AND_RANDOM_GIVEN , random, context
+#else
+#define AND_RANDOM
+#define AND_RANDOM_GIVEN
+#endif
+
 WRAP(int, mbedtls_ssl_setup, (void *ssl, const void *config), (ssl, config), TORTURE_TLS,
      return INTERNAL_ERROR)
 WRAP(int, mbedtls_ssl_set_hostname, (void *ssl, const char *name), (ssl, name), TORTURE_TLS,
@@ -38,10 +47,11 @@ WRAP(int, mbedtls_x509_crt_parse, (void *chain, const unsigned char *text, size_
 WRAP(int, mbedtls_x509_crt_parse_file, (void *chain, const char *path), (chain, path), TORTURE_TLS,
      return INTERNAL_ERROR)
 WRAP(int, mbedtls_pk_parse_key,
-     (void *key, const unsigned char *text, size_t size, const unsigned char *word, size_t len),
-     (key, text, size, word, len), TORTURE_TLS, return INTERNAL_ERROR)
-WRAP(int, mbedtls_pk_check_pair, (const void *left, const void *right), (left, right), TORTURE_TLS,
-     return INTERNAL_ERROR)
+     (void *key, const unsigned char *text, size_t size, const unsigned char *word,
+      size_t len AND_RANDOM),
+     (key, text, size, word, len AND_RANDOM_GIVEN), TORTURE_TLS, return INTERNAL_ERROR)
+WRAP(int, mbedtls_pk_check_pair, (const void *left, const void *right AND_RANDOM),
+     (left, right AND_RANDOM_GIVEN), TORTURE_TLS, return INTERNAL_ERROR)
 WRAP(int, mbedtls_pk_setup, (void *key, const void *info), (key, info), TORTURE_TLS,
      return INTERNAL_ERROR)
 WRAP(int, mbedtls_ecp_gen_key,
