@@ -47,7 +47,7 @@ static void on_done(struct moot_conversation *conversation, const struct moot_ou
 {
     struct talk *talk = data;
     struct batch_world *world = talk->world;
-    if (talk->row && outcome->error.code != MOOT_ECANCELED)
+    if (talk->row && outcome->error.code != MOOT_ECANCELED && outcome->error.code != MOOT_EOUTAGE)
         talk->row->has_ended = true;
     if (world->is_verbose)
         printf("%10.6f %s done: %s %s\n", (double)moot__sim_now_ns(world->sim) / 1e9,
@@ -247,6 +247,7 @@ static int start_loop(struct batch_process *process, struct batch_loop *loop)
         .sink = &process->writer.sink,
         .tally = &process->tally,
         .in_flight_max = world->plan.in_flight_max,
+        .outage_max_ns = 24 * 3600 * MOOT_NS_PER_S, /* they heal: nobody gives up before */
         .steps = world->plan.roles,
         .stream = world->plan.is_streamed,
         .row_timeout_ns = world->plan.row_timeout_ns,

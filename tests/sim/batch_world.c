@@ -187,7 +187,8 @@ static bool run_process(struct batch_world *world, const struct batch_run_plan *
         batch_check_ended(world, process);
     if (!world->has_failed)
         batch_process_free(process);
-    bool is_complete = has_ended && process->status != MOOT_BATCH_ERROR;
+    bool is_complete = has_ended && process->status != MOOT_BATCH_ERROR &&
+                       process->status != MOOT_BATCH_THRESHOLD; /* an outage: go on later */
     moot__free(NULL, process);
     return is_complete;
 }
