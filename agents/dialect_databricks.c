@@ -17,34 +17,62 @@ static struct moot_view without_root(struct moot_view base_path)
     return base_path;
 }
 
+static int write_root(struct moot_view base_path, struct moot_buf *out)
+{
+    int rc = moot__target_base(out, without_root(base_path));
+    return rc != MOOT_OK ? rc : moot__target_part(out, ROOT);
+}
+
 static int write_target(const struct moot_request *request, struct moot_view base_path,
                         struct moot_buf *out)
 {
-    int rc = moot__target_base(out, without_root(base_path));
+    int rc = write_root(base_path, out);
     if (rc == MOOT_OK)
-        rc = moot__target_part(out, ROOT);
-    if (rc != MOOT_OK)
-        return rc;
-    if (request->surface == MOOT_SURFACE_CHAT)
-        return moot__target_part(out, "chat/completions");
-    rc = moot__target_name(out, request->agent->endpoint);
+        rc = moot__target_name(out, request->agent->endpoint);
     return rc != MOOT_OK ? rc : moot__target_part(out, "invocations");
 }
 
-static int write_body(const struct moot_request *request, struct moot_arena *scratch,
-                      struct moot_json_writer *writer)
+static int write_chat_target(const struct moot_request *request, struct moot_view base_path,
+                             struct moot_buf *out)
 {
-    const struct moot_openai_chat_options options = {
-        .model = request->surface == MOOT_SURFACE_CHAT,
-    };
+    (void)request;
+    int rc = write_root(base_path, out);
+    return rc != MOOT_OK ? rc : moot__target_part(out, "chat/completions");
+}
+
+static int write_body(const struct moot_request *request, struct moot_arena *scratch,
+                      struct moot_json_writer *writer, struct moot_error_info *info)
+{
+    (void)info;
+    const struct moot_openai_chat_options options = {.model = false};
+    return moot__openai_chat_write(request, &options, scratch, writer);
+}
+
+static int write_chat_body(const struct moot_request *request, struct moot_arena *scratch,
+                           struct moot_json_writer *writer, struct moot_error_info *info)
+{
+    (void)info;
+    const struct moot_openai_chat_options options = {.model = true};
     return moot__openai_chat_write(request, &options, scratch, writer);
 }
 
 const struct moot_dialect moot__dialect_databricks = {
-    .name = "databricks",
+    .type = "databricks",
+    .surface = "invocations",
     .auth = MOOT_AUTH_BEARER,
     .write_target = write_target,
     .write_body = write_body,
+    .read_reply = moot__openai_chat_read_reply,
+    .read_event = moot__openai_chat_read_event,
+    .read_error = moot__provider_error_read,
+};
+
+const struct moot_dialect moot__dialect_databricks_chat = {
+    .type = "databricks",
+    .surface = "chat",
+    .auth = MOOT_AUTH_BEARER,
+    .write_target = write_chat_target,
+    .write_body = write_chat_body,
     .read_reply = moot__openai_chat_read_reply,
     .read_event = moot__openai_chat_read_event,
     .read_error = moot__provider_error_read,

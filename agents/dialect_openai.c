@@ -33,8 +33,9 @@ static bool wants_newer_names(struct moot_view model)
 }
 
 static int write_body(const struct moot_request *request, struct moot_arena *scratch,
-                      struct moot_json_writer *writer)
+                      struct moot_json_writer *writer, struct moot_error_info *info)
 {
+    (void)info;
     const struct moot_openai_chat_options options = {
         .model = true,
         .include_usage = true,
@@ -44,7 +45,8 @@ static int write_body(const struct moot_request *request, struct moot_arena *scr
 }
 
 const struct moot_dialect moot__dialect_openai = {
-    .name = "openai",
+    .type = "openai",
+    .surface = "chat",
     .auth = MOOT_AUTH_BEARER,
     .write_target = write_target,
     .write_body = write_body,

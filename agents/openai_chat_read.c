@@ -223,8 +223,8 @@ static int take_chunk(struct moot_reply_stream *stream, const struct moot_json *
 /* The event says itself that it is an error, whatever its data looks like. */
 static int take_error(struct moot_reply_stream *stream, struct moot_view data)
 {
-    return moot__provider_error_read(HTTP_OK, data, stream->reply->scratch->allocator,
-                                     &stream->error);
+    const struct moot_refusal refusal = {.status = HTTP_OK, .body = data};
+    return moot__provider_error_read(&refusal, stream->reply->scratch->allocator, &stream->error);
 }
 
 /* An error whose braces are not wrapped in an `error` member, as it stands in an `error` field. */
@@ -269,6 +269,8 @@ int moot__openai_chat_read_event(struct moot_reply_stream *stream,
     switch (event->kind) {
     case MOOT_STREAM_STRAY:
         return take_stray(stream, data);
+    case MOOT_STREAM_EXCEPTION: /* of no stream of this kind */
+        return take_error(stream, data);
     case MOOT_STREAM_DATA:
         return moot__view_is(event->name, "error") ? take_error(stream, data)
                                                    : take_data(stream, data);

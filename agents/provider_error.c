@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dialect.h"
 #include "document.h"
 #include "engine/base/arena.h"
 #include "engine/base/check.h"
@@ -352,9 +353,10 @@ int moot__provider_error_read_json(unsigned status, const struct moot_json *root
     return judge(status, &found, info);
 }
 
-int moot__provider_error_read(unsigned status, struct moot_view body,
+int moot__provider_error_read(const struct moot_refusal *refusal,
                               const struct moot_allocator *allocator, struct moot_error_info *info)
 {
+    struct moot_view body = refusal->body;
     if (body.len > MOOT_LIMIT_HTTP_ERROR_BODY_BYTES)
         body.len = MOOT_LIMIT_HTTP_ERROR_BODY_BYTES;
     struct moot_arena arena;
@@ -365,7 +367,7 @@ int moot__provider_error_read(unsigned status, struct moot_view body,
         search(root, &found, 0);
     if (found.text.len == 0 && found.code.len == 0 && found.type.len == 0)
         search_text(body, &found);
-    int code = judge(status, &found, info);
+    int code = judge(refusal->status, &found, info);
     moot__arena_deinit(&arena);
     return code;
 }

@@ -14,10 +14,11 @@
 #include "engine/base/view.h"
 
 struct moot_json;
+struct moot_refusal;
 
 /* As read_error of a dialect. Memory that is needed meanwhile and not to be had costs detail, never
  * the classification. */
-int moot__provider_error_read(unsigned status, struct moot_view body,
+int moot__provider_error_read(const struct moot_refusal *refusal,
                               const struct moot_allocator *allocator, struct moot_error_info *info);
 
 /* The same for JSON that was read already. */

@@ -72,11 +72,13 @@ static int verdict(struct moot_reply_stream *stream)
 {
     struct moot_reply *reply = stream->reply;
     struct moot_error_info *error = &stream->error;
-    if (!stream->ended && reply->finish == MOOT_FINISH_NONE) {
+    bool must_end = stream->dialect->must_end;
+    if (!stream->ended && (must_end || reply->finish == MOOT_FINISH_NONE)) {
         moot__ignore(moot__fail(error, MOOT_ETRUNCATED, MOOT_PHASE_BODY,
-                                "the stream ended after %llu events with neither a finish reason "
-                                "nor an end marker",
-                                (unsigned long long)stream->events));
+                                "the stream ended after %llu events %s",
+                                (unsigned long long)stream->events,
+                                must_end ? "without its end marker"
+                                         : "with neither a finish reason nor an end marker"));
         error->retriable = true;
         return MOOT_ETRUNCATED;
     }

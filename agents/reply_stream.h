@@ -23,15 +23,18 @@
 #include "reply.h"
 #include "tool_calls.h"
 
-/* The kinds of events that net/sse tells apart, in agents' own words. */
+/* The kinds of events that net/sse and net/eventstream tell apart, in agents' own words. */
 enum moot_stream_kind {
-    MOOT_STREAM_DATA, /* `data:` lines, perhaps with an `event:` name */
-    MOOT_STREAM_STRAY /* the value of a field named `error`, or a whole line that begins with `{` */
+    MOOT_STREAM_DATA,     /* `data:` lines, perhaps with an `event:` name; or a binary frame */
+    MOOT_STREAM_STRAY,    /* the value of a field named `error`, or a whole line that begins with
+                             `{` */
+    MOOT_STREAM_EXCEPTION /* a binary frame that says itself that it is an exception or error; the
+                             name is its type, the data its payload or message */
 };
 
 struct moot_stream_event {
     enum moot_stream_kind kind;
-    struct moot_view name; /* the `event:` name, or empty */
+    struct moot_view name; /* the `event:` name or :event-type, or empty */
     struct moot_view data;
 };
 
@@ -68,7 +71,8 @@ MOOT_NODISCARD int moot__reply_stream_event(struct moot_reply_stream *stream,
 bool moot__reply_stream_is_done(const struct moot_reply_stream *stream);
 
 /* The body has ended, or is_done. *delta is what was still held (half a character, as U+FFFD).
- * 0 only if the model said why it stopped or the end marker came; MOOT_ETRUNCATED if neither;
+ * 0 only if the model said why it stopped (where that is enough: not dialect->must_end) or the end
+ * marker came; MOOT_ETRUNCATED if neither;
  * MOOT_ECONTENT if there was a marker but never a choice;
  * MOOT_EPROVIDER if it stopped because of an error; MOOT_ELIMIT, MOOT_ENOMEM; or the earlier
  * failure again. Call once. */

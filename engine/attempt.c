@@ -85,6 +85,7 @@ static int on_head(struct moot_call *call, const struct moot_http1_head *head)
     keep(head, "retry-after-ms", attempt->retry_after_ms);
     keep(head, "x-ms-retry-after-ms", attempt->x_ms_retry_after_ms);
     keep(head, "x-should-retry", attempt->x_should_retry);
+    keep(head, "x-amzn-errortype", attempt->error_type);
     attempt->wall_s = wall_s_of(attempt, head);
     for (size_t i = 0; i < head->header_count; i++)
         moot__rate_header(&attempt->rates, head->headers[i].name, head->headers[i].value,
@@ -167,7 +168,9 @@ static void finish_stream(struct moot_attempt *attempt)
 static void understand(struct moot_attempt *attempt)
 {
     struct moot_view body = moot__buf_view(&attempt->body);
-    unsigned status = (unsigned)attempt->call.status;
+    const struct moot_refusal refusal = {.status = (unsigned)attempt->call.status,
+                                         .body = body,
+                                         .type = moot__view_str(attempt->error_type)};
     int rc;
     attempt->is_understood = true;
     switch (attempt->mode) {
@@ -181,7 +184,7 @@ static void understand(struct moot_attempt *attempt)
         moot__ignore(rc);
         break;
     case MOOT_ATTEMPT_ERROR:
-        rc = attempt->dialect->read_error(status, body, attempt->body.allocator, &attempt->error);
+        rc = attempt->dialect->read_error(&refusal, attempt->body.allocator, &attempt->error);
         assert(rc != 0);
         moot__ignore(rc);
         break;
@@ -267,6 +270,7 @@ static void prepare(struct moot_attempt *attempt, const struct moot_attempt_requ
     attempt->first_token_ns = 0;
     attempt->retry_after[0] = attempt->retry_after_ms[0] = '\0';
     attempt->x_ms_retry_after_ms[0] = attempt->x_should_retry[0] = '\0';
+    attempt->error_type[0] = '\0';
     attempt->rates.said = 0;
     attempt->dialect = request->dialect;
     attempt->secret = request->secret ? moot__secret_ref(request->secret) : NULL;
@@ -298,6 +302,8 @@ static struct moot_view auth_header(enum moot_auth auth)
         return MOOT_VIEW("api-key");
     case MOOT_AUTH_X_API_KEY:
         return MOOT_VIEW("x-api-key");
+    case MOOT_AUTH_SIGV4: /* no dialect asks for it yet */
+        break;
     }
     moot__unreachable();
 }
@@ -310,17 +316,30 @@ static bool has_header(const struct moot_attempt_request *request, struct moot_v
     return false;
 }
 
+static struct moot_view accepted(const struct moot_attempt_request *request)
+{
+    if (!request->stream)
+        return MOOT_VIEW("application/json");
+    if (request->dialect->accept_stream)
+        return moot__view_str(request->dialect->accept_stream);
+    return MOOT_VIEW("text/event-stream, application/json");
+}
+
 /* Ours; those that the configuration writes too are left to it. The credential is the last, so that
  * it can be left out. */
 static int start_call(struct moot_attempt *attempt, const struct moot_attempt_request *request,
                       struct moot_view authorization)
 {
+    const struct moot_dialect *dialect = request->dialect;
+    struct moot_view version = {NULL, 0};
+    if (dialect->version_header)
+        version = moot__dialect_version(dialect, request->version);
     const struct moot_http1_header ours[] = {
         {MOOT_VIEW("Content-Type"), MOOT_VIEW("application/json")},
-        {MOOT_VIEW("Accept"), request->stream ? MOOT_VIEW("text/event-stream, application/json")
-                                              : MOOT_VIEW("application/json")},
+        {MOOT_VIEW("Accept"), accepted(request)},
         {MOOT_VIEW("User-Agent"), MOOT_VIEW("moot/" MOOT_VERSION_STRING)},
-        {auth_header(request->dialect->auth), authorization},
+        {moot__view_str(dialect->version_header), version},
+        {auth_header(request->auth), authorization},
     };
     struct moot_http1_header headers[moot__countof(ours)];
     size_t count = 0;
@@ -349,7 +368,7 @@ int moot__attempt_start(struct moot_attempt *attempt, const struct moot_attempt_
     moot__buf_init(&authorization, attempt->body.allocator, MOOT_LIMIT_SECRET_BYTES + 16);
     int rc = MOOT_OK;
     if (request->secret)
-        rc = write_authorization(&authorization, request->dialect->auth,
+        rc = write_authorization(&authorization, request->auth,
                                  moot__secret_expose(request->secret));
     if (!rc)
         rc = start_call(attempt, request, moot__buf_view(&authorization));

@@ -21,6 +21,8 @@ struct moot_attempt_request {
     struct moot_pool *pool;
     struct moot_origin *origin;
     const struct moot_dialect *dialect;
+    enum moot_auth auth;
+    struct moot_view version; /* of the API, where the dialect says it in a header; or empty */
     struct moot_view target;
     struct moot_view body;      /* borrowed until on_done */
     struct moot_secret *secret; /* or NULL; kept, to be masked in what the provider says */
@@ -45,7 +47,8 @@ struct moot_attempt {
     char x_ms_retry_after_ms[MOOT_HINT_BYTES], x_should_retry[MOOT_HINT_BYTES];
     int64_t
         wall_s; /* when the head came, by the clock that wrote its dates if it told: Unix time */
-    struct moot_rates rates; /* what the answer's head told of quotas */
+    struct moot_rates rates;          /* what the answer's head told of quotas */
+    char error_type[MOOT_HINT_BYTES]; /* the head's name for the error, or "" */
 
     /* Its own; `call` may be read for times and status. */
     struct moot_call call;

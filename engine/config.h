@@ -40,11 +40,12 @@ struct moot_timeouts {
 
 struct moot_provider {
     struct moot_view name;
-    struct moot_view type; /* the dialect's name: "databricks", "openai" */
-    enum moot_surface surface;
-    struct moot_view base_url; /* with scheme, without a slash at its end */
-    struct moot_url url;       /* views into base_url */
-    struct moot_view proxy;    /* empty: none */
+    const struct moot_dialect *dialect; /* by type and surface */
+    enum moot_auth auth;                /* the dialect's, or as said */
+    struct moot_view version;           /* of the API, as said; empty: the dialect's */
+    struct moot_view base_url;          /* with scheme, without a slash at its end */
+    struct moot_url url;                /* views into base_url */
+    struct moot_view proxy;             /* empty: none */
     bool allow_http;
     bool has_credential;
     struct moot_credential credential; /* as loaded; an engine copies it before it refreshes */

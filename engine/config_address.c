@@ -14,14 +14,14 @@ struct defaults {
     const char *type, *url_variable, *key_variable, *url;
 };
 
-static const struct defaults *defaults_of(struct moot_view type)
+static const struct defaults *defaults_of(const struct moot_provider *provider)
 {
     static const struct defaults table[] = {
         {"databricks", "DATABRICKS_HOST", "DATABRICKS_TOKEN", NULL},
         {"openai", "OPENAI_BASE_URL", "OPENAI_API_KEY", "https://api.openai.com/v1"},
     };
     for (size_t i = 0; i < moot__countof(table); i++) {
-        if (moot__view_is(type, table[i].type))
+        if (strcmp(provider->dialect->type, table[i].type) == 0)
             return &table[i];
     }
     moot__unreachable();
@@ -90,7 +90,7 @@ static int parse_url(struct moot_config_reader *reader, const struct moot_tree *
 static int read_base_url(struct moot_config_reader *reader, const struct moot_tree *node,
                          struct moot_provider *provider)
 {
-    const struct defaults *defaults = defaults_of(provider->type);
+    const struct defaults *defaults = defaults_of(provider);
     const struct moot_tree *said = moot__tree_get(node, "base_url");
     int rc = moot__config_text(reader, said, &provider->base_url);
     if (rc)
@@ -111,7 +111,7 @@ static int read_base_url(struct moot_config_reader *reader, const struct moot_tr
                               &provider->base_url))
             return moot__config_out_of_memory(reader);
     }
-    bool is_databricks = moot__view_is(provider->type, "databricks");
+    bool is_databricks = strcmp(provider->dialect->type, "databricks") == 0;
     if (rc == MOOT_OK)
         rc = normalise(reader, is_databricks, &provider->base_url);
     return rc ? rc : parse_url(reader, place, provider);
@@ -212,7 +212,7 @@ static int load_key(struct moot_config_reader *reader, const struct moot_tree *p
 static int read_key(struct moot_config_reader *reader, const struct moot_tree *node,
                     struct moot_provider *provider)
 {
-    const struct defaults *defaults = defaults_of(provider->type);
+    const struct defaults *defaults = defaults_of(provider);
     const struct moot_tree *said = moot__tree_get(node, "api_key");
     if (said && said->type == MOOT_JSON_NULL)
         return MOOT_OK;

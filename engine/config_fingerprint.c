@@ -42,7 +42,7 @@ static int write_agent(struct moot_json_writer *w, struct moot_plan *plan,
     moot__json_write_member_string(w, "role", agent->role);
     moot__json_write_member_string(w, "endpoint", agent->endpoint);
     moot__json_write_member_string(w, "instruction", agent->instruction);
-    moot__json_write_member_string(w, "type", plan->providers[agent->provider].type);
+    moot__json_write_member_str(w, "type", plan->providers[agent->provider].dialect->type);
     moot__json_write_member_object_begin(w, "params");
     for (size_t i = 0; i < count; i++) {
         moot__json_write_key(w, sorted[i]->name);

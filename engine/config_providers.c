@@ -3,6 +3,8 @@
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 
+enum { DIALECT_WORDS = 32 };
+
 static moot_words provider_keys = {"type",
                                    "base_url",
                                    "api_key",
@@ -211,36 +213,41 @@ static int read_headers(struct moot_config_reader *reader, const struct moot_tre
     return MOOT_OK;
 }
 
+/* The types that there are; of one of them, if it is said, the surfaces. The names are the
+ * registry's. */
+static void list_dialects(struct moot_view type, const char *words[], size_t size)
+{
+    size_t count = 0;
+    const struct moot_dialect *dialect;
+    for (size_t i = 0; (dialect = moot__dialect_at(i)) && count + 1 < size; i++) {
+        const char *word = type.len ? dialect->surface : dialect->type;
+        bool is_of_type = type.len == 0 || moot__view_is(type, dialect->type);
+        bool is_twice = count > 0 && strcmp(words[count - 1], word) == 0;
+        if (is_of_type && !is_twice)
+            words[count++] = word;
+    }
+    words[count] = NULL;
+}
+
 static int read_type(struct moot_config_reader *reader, const struct moot_tree *node,
                      struct moot_provider *provider)
 {
-    static moot_words known = {"databricks", "openai", NULL};
-    static moot_words later = {"anthropic", "azure", "bedrock", "gemini", "vertex", NULL};
-    static moot_words surfaces = {"invocations", "chat", NULL};
+    const char *words[DIALECT_WORDS];
     const struct moot_tree *type = moot__tree_get(node, "type");
-    const struct moot_tree *surface = moot__tree_get(node, "surface");
-    if (!type)
+    if (!type || type->type == MOOT_JSON_NULL)
         return moot__config_fail_key(reader, MOOT_ECONFIG, node,
-                                     "this provider has no type; add type: databricks or "
-                                     "type: openai");
-    for (size_t i = 0; type->type == MOOT_JSON_STRING && later[i]; i++) {
-        if (moot__view_is(type->text, later[i]))
-            return moot__config_fail(reader, MOOT_ECONFIG, type,
-                                     "providers of type %s are not available in this version; "
-                                     "use databricks or openai (any server that speaks it)",
-                                     later[i]);
-    }
-    unsigned choice = 0, path = 0;
-    int rc = moot__config_choice(reader, type, known, &choice);
-    if (rc == MOOT_OK && type->type == MOOT_JSON_NULL)
-        rc = moot__config_fail(reader, MOOT_ECONFIG, type, "'type' must be databricks or openai");
-    provider->type = moot__view_str(known[choice]);
-    if (rc == MOOT_OK && surface && choice != 0)
-        rc = moot__config_fail_key(reader, MOOT_ECONFIG, surface,
-                                   "only databricks has surfaces; remove this");
-    if (rc == MOOT_OK)
-        rc = moot__config_choice(reader, surface, surfaces, &path);
-    provider->surface = path == 1 ? MOOT_SURFACE_CHAT : MOOT_SURFACE_DEFAULT;
+                                     "this provider has no type; add type: databricks, or "
+                                     "type: openai (any server that speaks it), or another");
+    unsigned choice = 0, surface = 0;
+    list_dialects((struct moot_view){NULL, 0}, words, moot__countof(words));
+    int rc = moot__config_choice(reader, type, words, &choice);
+    if (rc)
+        return rc;
+    struct moot_view name = moot__view_str(words[choice]);
+    list_dialects(name, words, moot__countof(words));
+    rc = moot__config_choice(reader, moot__tree_get(node, "surface"), words, &surface);
+    provider->dialect = moot__dialect_find(name, moot__view_str(words[surface]));
+    provider->auth = provider->dialect->auth;
     return rc;
 }
 
@@ -272,7 +279,7 @@ static int derive_default(struct moot_config_reader *reader, struct moot_provide
     const struct moot_environment *environment = &reader->environment;
     const char *host = moot__environment_get(environment, "DATABRICKS_HOST");
     if (host && *host) {
-        provider->type = MOOT_VIEW("databricks");
+        provider->dialect = &moot__dialect_databricks;
     } else {
         const char *key = moot__environment_get(environment, "OPENAI_API_KEY");
         if (!key || !*key)
@@ -280,8 +287,9 @@ static int derive_default(struct moot_config_reader *reader, struct moot_provide
                 reader, MOOT_ECONFIG, &nothing,
                 "no provider: set DATABRICKS_HOST and DATABRICKS_TOKEN, or OPENAI_API_KEY, "
                 "or add a section 'providers'");
-        provider->type = MOOT_VIEW("openai");
+        provider->dialect = &moot__dialect_openai;
     }
+    provider->auth = provider->dialect->auth;
     int rc = read_timeouts(reader, NULL, &provider->timeouts);
     return rc ? rc : moot__config_read_address(reader, &nothing, provider);
 }

@@ -184,9 +184,9 @@ static bool do_pick(struct moot_conversation *c)
         static const struct moot_error_info no_error = {.code = MOOT_OK};
         return conv_end(c, &no_error);
     }
-    int rc = moot__conversation_prepare_turn(c, agent);
-    if (rc)
-        return conv_fail(c, rc, MOOT_PHASE_PREPARE);
+    struct moot_error_info why;
+    if (moot__conversation_prepare_turn(c, agent, &why))
+        return conv_end(c, &why);
     conv_move(c, QUOTA);
     struct moot_event event = {.type = MOOT_EVENT_AGENT_BEGAN};
     tell(c, &event);
@@ -297,6 +297,8 @@ static int start_attempt(struct moot_conversation *c)
         .pool = &c->engine->pool,
         .origin = upstream->origin,
         .dialect = upstream->dialect,
+        .auth = upstream->provider->auth,
+        .version = upstream->provider->version,
         .target = moot__buf_view(&c->target),
         .body = moot__buf_view(&c->body),
         .secret = upstream->credential.secret,

@@ -65,7 +65,8 @@ void moot__conversation_free(struct moot_conversation *c);
 
 /* conversation_turn.c: makes the request of the agent who speaks next; keeps what it answered; what
  * a call used is settled with the limiter, and counted, once each. */
-MOOT_NODISCARD int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent);
+MOOT_NODISCARD int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent,
+                                                   struct moot_error_info *why);
 MOOT_NODISCARD int moot__conversation_keep_reply(struct moot_conversation *c);
 void moot__conversation_settle(struct moot_conversation *c);
 void moot__conversation_add_known(struct moot_conversation *c, const struct moot_agent_reply *reply,

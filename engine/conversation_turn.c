@@ -1,12 +1,14 @@
 /* One role's turn: from the messages to the request's bytes, and from the answer to what is kept.
  */
 #include "conversation_internal.h"
+#include "engine/base/err.h"
 #include "engine/base/json_write.h"
 
 /* Begun small, the buffer would be moved three times. */
 enum { USUAL_BODY_BYTES = 2000 };
 
-static int encode(struct moot_conversation *c, const struct moot_turns *turns)
+static int encode(struct moot_conversation *c, const struct moot_turns *turns,
+                  struct moot_error_info *why)
 {
     const struct moot_plan *plan = c->engine->plan;
     struct moot_request request = {
@@ -14,7 +16,7 @@ static int encode(struct moot_conversation *c, const struct moot_turns *turns)
         .turns = *turns,
         .overriding = moot__params_for_step(plan->caller_params, c->params,
                                             moot__conversation_at(c), plan->flow.count),
-        .surface = c->upstream->provider->surface,
+        .version = c->upstream->provider->version,
         .stream = c->stream,
     };
     const struct moot_dialect *dialect = c->upstream->dialect;
@@ -27,7 +29,7 @@ static int encode(struct moot_conversation *c, const struct moot_turns *turns)
         return rc;
     struct moot_json_writer writer;
     moot__json_write_init(&writer, &c->body);
-    rc = dialect->write_body(&request, &c->arena, &writer);
+    rc = dialect->write_body(&request, &c->arena, &writer, why);
     if (rc)
         return rc;
     struct moot_params merged;
@@ -40,7 +42,8 @@ static int encode(struct moot_conversation *c, const struct moot_turns *turns)
     return moot__json_write_finish(&writer);
 }
 
-int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent)
+int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent,
+                                    struct moot_error_info *why)
 {
     const struct moot_plan *plan = c->engine->plan;
     c->agent = &plan->agents.items[agent];
@@ -60,10 +63,13 @@ int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent)
         .history = plan->history_first_only ? MOOT_HISTORY_FIRST : MOOT_HISTORY_ALL,
     };
     struct moot_turns turns;
+    moot__error_clear(why);
     int rc = moot__prompt_assemble(&prompt, c->agent, &c->transcript, &c->arena, &turns);
     if (!rc)
-        rc = encode(c, &turns);
+        rc = encode(c, &turns, why);
     moot__turn_record_assembled(&c->record, c->engine, c->body.len);
+    if (rc && why->code != rc)
+        moot__ignore(moot__fail(why, rc, MOOT_PHASE_PREPARE, "%s", moot_error_text(rc)));
     return rc;
 }
 
@@ -174,7 +180,7 @@ void moot__conversation_end_turn(struct moot_conversation *c)
 {
     struct moot_turn_end end = {
         .agent = c->agent,
-        .provider = moot__view_str(c->upstream->dialect->name),
+        .provider = moot__view_str(c->upstream->dialect->type),
         .attempt = &c->attempt,
         .attempts = c->attempts,
         .stream = c->stream,

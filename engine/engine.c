@@ -111,8 +111,7 @@ static int init_upstream(struct moot_engine *engine, unsigned index)
     const struct moot_provider *provider = &engine->plan->providers[index];
     upstream->engine = engine;
     upstream->provider = provider;
-    upstream->dialect = moot__dialect_find(provider->type);
-    assert(upstream->dialect);
+    upstream->dialect = provider->dialect;
     upstream->timer.on_fire = on_gate_timer;
     moot__gate_init(&upstream->gate, moot__budget_limiter(engine->budget, index));
     engine->upstream_count = index + 1;

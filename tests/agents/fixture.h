@@ -37,7 +37,7 @@ static inline int write_body(const struct moot_dialect *dialect, const struct mo
 {
     struct moot_json_writer writer;
     moot__json_write_init(&writer, out);
-    int rc = dialect->write_body(request, arena, &writer);
+    int rc = dialect->write_body(request, arena, &writer, NULL);
     int finish = moot__json_write_finish(&writer);
     return rc != MOOT_OK ? rc : finish;
 }

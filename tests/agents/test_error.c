@@ -95,8 +95,9 @@ static void every_body_is_understood(void **state)
     (void)state;
     for (size_t i = 0; i < moot__countof(cases); i++) {
         struct moot_error_info info;
-        int code =
-            moot__provider_error_read(cases[i].status, moot__view_str(cases[i].body), NULL, &info);
+        const struct moot_refusal refusal = {.status = cases[i].status,
+                                             .body = moot__view_str(cases[i].body)};
+        int code = moot__provider_error_read(&refusal, NULL, &info);
         if (code != cases[i].code)
             print_error("body %s\n", cases[i].body);
         assert_int_equal(code, cases[i].code);
@@ -105,9 +106,7 @@ static void every_body_is_understood(void **state)
         assert_int_equal(info.retriable, cases[i].retriable);
         assert_string_equal(info.provider_code, cases[i].provider_code);
         assert_string_equal(info.message, cases[i].message);
-        assert_int_equal(
-            moot__provider_error_read(cases[i].status, moot__view_str(cases[i].body), NULL, NULL),
-            code);
+        assert_int_equal(moot__provider_error_read(&refusal, NULL, NULL), code);
     }
 }
 
@@ -123,8 +122,8 @@ static void a_long_body_is_cut_between_characters(void **state)
         while (body.len + 4 <= size)
             assert_int_equal(moot__buf_append_str(&body, "\xF0\x9F\x99\x82"), MOOT_OK);
         struct moot_error_info info;
-        assert_int_equal(moot__provider_error_read(500, moot__buf_view(&body), NULL, &info),
-                         MOOT_EPROVIDER);
+        const struct moot_refusal refusal = {.status = 500, .body = moot__buf_view(&body)};
+        assert_int_equal(moot__provider_error_read(&refusal, NULL, &info), MOOT_EPROVIDER);
         assert_true(strlen(info.message) > 500);
         assert_true(moot__utf8_valid(moot__view_str(info.message)));
         moot__buf_deinit(&body);

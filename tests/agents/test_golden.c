@@ -94,7 +94,7 @@ static void read_plan(struct moot_view text, struct moot_arena *arena, struct pl
 static bool step(const struct plan *plan, size_t number, const struct moot_json *upstream,
                  struct moot_transcript *transcript)
 {
-    const struct moot_dialect *dialect = moot__dialect_find(MOOT_VIEW("databricks"));
+    const struct moot_dialect *dialect = moot__dialect_find(MOOT_VIEW("databricks"), MOOT_VIEW(""));
     struct moot_arena *arena = transcript->arena;
     unsigned index;
     assert_true(moot__flow_next(&plan->flow, number, &index));

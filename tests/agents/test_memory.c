@@ -127,8 +127,9 @@ static void an_error_is_classified_without_memory(void **state)
     moot__failing_alloc_init(&memory, 1);
     memory.stay_failed = true;
     struct moot_error_info info;
-    assert_int_equal(moot__provider_error_read(429, MOOT_VIEW("{\"error\":{\"message\":\"m\"}}"),
-                                               &memory.allocator, &info),
+    const struct moot_refusal refusal = {.status = 429,
+                                         .body = MOOT_VIEW("{\"error\":{\"message\":\"m\"}}")};
+    assert_int_equal(moot__provider_error_read(&refusal, &memory.allocator, &info),
                      MOOT_ETHROTTLED);
     assert_string_equal(info.message, "HTTP 429: {\"error\":{\"message\":\"m\"}}");
     assert_int_equal(moot__failing_alloc_live(&memory), 0);

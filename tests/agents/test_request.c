@@ -58,8 +58,7 @@ static void defaults_come_first_and_only_once(void **state)
     assert_int_equal(moot__params_max_tokens(b.agent.params), 500);
     b.request.stream = true;
     expect_body(&b, databricks, Q ",\"temperature\":0.5,\"max_tokens\":500,\"stream\":true}");
-    b.request.surface = MOOT_SURFACE_CHAT;
-    expect_body(&b, databricks,
+    expect_body(&b, &moot__dialect_databricks_chat,
                 Q ",\"model\":\"e\",\"temperature\":0.5,\"max_tokens\":500,\"stream\":true}");
     end(&b);
 
@@ -166,8 +165,8 @@ static void targets_join_base_and_suffix(void **state)
     expect_target(&b, databricks, "/", own);
     expect_target(&b, databricks, "/serving-endpoints", own);
     expect_target(&b, databricks, "/serving-endpoints/", own);
-    b.request.surface = MOOT_SURFACE_CHAT;
-    expect_target(&b, databricks, "/x//", "/x/serving-endpoints/chat/completions");
+    expect_target(&b, &moot__dialect_databricks_chat, "/x//",
+                  "/x/serving-endpoints/chat/completions");
     expect_target(&b, &moot__dialect_openai, "/v1", "/v1/chat/completions");
     expect_target(&b, &moot__dialect_openai, "v1/", "/v1/chat/completions");
     expect_target(&b, &moot__dialect_openai, "", "/chat/completions");
@@ -177,12 +176,16 @@ static void targets_join_base_and_suffix(void **state)
 static void dialects_are_found_by_name(void **state)
 {
     (void)state;
-    assert_ptr_equal(moot__dialect_find(MOOT_VIEW("openai")), &moot__dialect_openai);
-    assert_null(moot__dialect_find(MOOT_VIEW("nobody")));
-    size_t count = 0;
-    for (const struct moot_dialect *d; (d = moot__dialect_at(count)) != NULL; count++)
-        assert_ptr_equal(moot__dialect_find(moot__view_str(d->name)), d);
-    assert_int_equal(count, 2);
+    const struct moot_view none = {NULL, 0};
+    assert_ptr_equal(moot__dialect_find(MOOT_VIEW("openai"), none), &moot__dialect_openai);
+    assert_ptr_equal(moot__dialect_find(MOOT_VIEW("databricks"), none), &moot__dialect_databricks);
+    assert_null(moot__dialect_find(MOOT_VIEW("nobody"), none));
+    assert_null(moot__dialect_find(MOOT_VIEW("openai"), MOOT_VIEW("invocations")));
+    for (size_t i = 0; moot__dialect_at(i); i++) {
+        const struct moot_dialect *d = moot__dialect_at(i);
+        assert_ptr_equal(moot__dialect_find(moot__view_str(d->type), moot__view_str(d->surface)),
+                         d);
+    }
 }
 
 int main(void)

@@ -176,7 +176,7 @@ static void providers_are_derived_from_the_environment(void **state)
     const struct moot_provider *provider = &plan->providers[0];
     assert_int_equal(plan->provider_count, 1);
     assert_view(provider->name, "default");
-    assert_view(provider->type, "databricks");
+    assert_string_equal(provider->dialect->type, "databricks");
     assert_view(provider->base_url, "https://example.cloud.databricks.com");
     assert_view(moot__secret_expose(provider->credential.secret), "dapi-canary");
     assert_int_equal(provider->url.port, 443);
@@ -184,7 +184,7 @@ static void providers_are_derived_from_the_environment(void **state)
     moot_plan_unref(plan);
 
     plan = load_text(ROLES, openai);
-    assert_view(plan->providers[0].type, "openai");
+    assert_string_equal(plan->providers[0].dialect->type, "openai");
     assert_view(plan->providers[0].base_url, "https://api.openai.com/v1");
     moot_plan_unref(plan);
 
@@ -241,7 +241,7 @@ static void everything_that_may_be_said(void **state)
     const struct moot_provider *provider = moot__plan_provider(plan, MOOT_VIEW("default"));
     assert_non_null(provider);
     assert_true(provider->has_credential);
-    assert_int_equal(provider->surface, MOOT_SURFACE_CHAT);
+    assert_ptr_equal(provider->dialect, &moot__dialect_databricks_chat);
     assert_int_equal(provider->quota.per_minute[MOOT_METER_REQUESTS], 600);
     assert_int_equal(provider->quota.per_minute[MOOT_METER_INPUT], 80000);
     assert_int_equal(provider->quota.per_minute[MOOT_METER_OUTPUT], 1500000);

@@ -96,7 +96,7 @@ static const struct bad cases[] = {
     /* Providers */
     {ROLES "providers: {}\n", MOOT_ECONFIG, 2, 12, "1 to 64 entries"},
     {ROLES "providers:\n  p: {base_url: x}\n", MOOT_ECONFIG, 3, 3, "no type"},
-    {ROLES "providers:\n  p: {type: bedrock}\n", MOOT_ECONFIG, 3, 13, "not available"},
+    {ROLES "providers:\n  p: {type: nobody}\n", MOOT_ECONFIG, 3, 13, "databricks or openai"},
     {ROLES "providers:\n  p: {type: other}\n", MOOT_ECONFIG, 3, 13, "databricks or openai"},
     {OPENAI("api_key: " CANARY), MOOT_ECONFIG, 3, 30, "a literal secret is refused"},
     {OPENAI("api_key: 12345"), MOOT_ECONFIG, 3, 30, "a literal secret is refused"},
@@ -125,7 +125,7 @@ static const struct bad cases[] = {
     {OPENAI("api_key: env:KEY, request_per_minute: 5"), MOOT_ECONFIG, 3, 39,
      "did you mean 'requests_per_minute'?"},
     {OPENAI("api_key: env:KEY, concurrency: many"), MOOT_ECONFIG, 3, 52, "auto or"},
-    {OPENAI("api_key: env:KEY, surface: chat"), MOOT_ECONFIG, 3, 39, "only databricks"},
+    {OPENAI("api_key: env:KEY, surface: invocations"), MOOT_ECONFIG, 3, 48, "chat"},
     {OPENAI("api_key: env:KEY, timeouts: {total: 5 minutes}"), MOOT_ECONFIG, 3, 57, "250ms, 5s"},
     {OPENAI("api_key: env:KEY, timeouts: {total: 0s}"), MOOT_ECONFIG, 3, 57, "duration"},
     {OPENAI("api_key: env:KEY, retry: {unknown: maybe}"), MOOT_ECONFIG, 3, 56, "retry or fail"},

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const unsigned statuses[] = {400, 401, 403, 404, 408, 413, 422, 429,
                                         500, 502, 503, 504, 529, 200, 302, 418};
     unsigned variant = size ? data[0] : 0;
-    const struct moot_dialect *dialect = moot__dialect_at(variant & 7u);
+    const struct moot_dialect *dialect = moot__dialect_at(variant & 15u);
     if (!dialect)
         return 0;
     struct moot_view body = fuzz_rest(data, size);
@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_REQUIRE(moot__utf8_valid(moot__buf_view(&reply.refusal)));
     }
     memset(&info, 0, sizeof info);
-    check_error(&info, dialect->read_error(statuses[variant >> 4], body, NULL, &info));
+    const struct moot_refusal refusal = {.status = statuses[variant >> 4], .body = body};
+    check_error(&info, dialect->read_error(&refusal, NULL, &info));
     moot__reply_deinit(&reply);
     moot__arena_deinit(&arena);
     moot__arena_deinit(&scratch);

@@ -57,7 +57,7 @@ static int read_answer(const struct moot_dialect *dialect, struct moot_view byte
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct answer answer;
-    const struct moot_dialect *dialect = moot__dialect_at((size ? data[0] : 0u) & 7u);
+    const struct moot_dialect *dialect = moot__dialect_at((size ? data[0] : 0u) & 15u);
     if (!dialect)
         return 0;
     int rc = read_answer(dialect, fuzz_rest(data, size), &answer);
