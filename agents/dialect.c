@@ -8,6 +8,7 @@ static const struct moot_dialect *const dialects[] = {
     &moot__dialect_databricks,
     &moot__dialect_databricks_chat,
     &moot__dialect_openai,
+    &moot__dialect_anthropic,
 };
 
 const struct moot_dialect *moot__dialect_at(size_t index)

@@ -96,5 +96,6 @@ struct moot_view moot__dialect_version(const struct moot_dialect *dialect, struc
 extern const struct moot_dialect moot__dialect_databricks;      /* .../{endpoint}/invocations */
 extern const struct moot_dialect moot__dialect_databricks_chat; /* `model` in the body */
 extern const struct moot_dialect moot__dialect_openai;
+extern const struct moot_dialect moot__dialect_anthropic;
 
 #endif

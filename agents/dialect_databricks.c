@@ -8,18 +8,9 @@
 #define ROOT "serving-endpoints"
 
 /* People configure the workspace, or the base URL that OpenAI's SDKs want: both are the same. */
-static struct moot_view without_root(struct moot_view base_path)
-{
-    while (moot__view_ends(base_path, MOOT_VIEW("/")))
-        base_path.len--;
-    if (moot__view_ends(base_path, MOOT_VIEW("/" ROOT)))
-        base_path.len -= sizeof("/" ROOT) - 1;
-    return base_path;
-}
-
 static int write_root(struct moot_view base_path, struct moot_buf *out)
 {
-    int rc = moot__target_base(out, without_root(base_path));
+    int rc = moot__target_base(out, moot__target_without(base_path, MOOT_VIEW("/" ROOT)));
     return rc != MOOT_OK ? rc : moot__target_part(out, ROOT);
 }
 

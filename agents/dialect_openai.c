@@ -2,6 +2,7 @@
 #include "dialect.h"
 #include "openai_chat.h"
 #include "provider_error.h"
+#include "quirks.h"
 #include "target.h"
 
 static int write_target(const struct moot_request *request, struct moot_view base_path,
@@ -12,26 +13,6 @@ static int write_target(const struct moot_request *request, struct moot_view bas
     return rc != MOOT_OK ? rc : moot__target_part(out, "chat/completions");
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* o1, o3-mini, gpt-5, gpt-5.1, ...: the families that refuse max_tokens and a temperature. */
-static bool wants_newer_names(struct moot_view model)
-{
-    struct moot_view tuned = MOOT_VIEW("ft:"), gpt = MOOT_VIEW("gpt-");
-    if (moot__view_starts(model, tuned))
-        model = moot__view(model.ptr + tuned.len, model.len - tuned.len);
-    if (model.len >= 2 && model.ptr[0] == 'o' && is_digit(model.ptr[1]))
-        return true;
-    if (!moot__view_starts(model, gpt) || model.len == gpt.len)
-        return false;
-    char generation = model.ptr[gpt.len];
-    bool has_two_digits = model.len > gpt.len + 1 && is_digit(model.ptr[gpt.len + 1]);
-    return is_digit(generation) && (generation >= '5' || has_two_digits);
-}
-
 static int write_body(const struct moot_request *request, struct moot_arena *scratch,
                       struct moot_json_writer *writer, struct moot_error_info *info)
 {
@@ -39,7 +20,7 @@ static int write_body(const struct moot_request *request, struct moot_arena *scr
     const struct moot_openai_chat_options options = {
         .model = true,
         .include_usage = true,
-        .newer_names = wants_newer_names(request->agent->endpoint),
+        .newer_names = moot__model_quirks(request->agent->endpoint) & MOOT_QUIRK_NEWER_NAMES,
     };
     return moot__openai_chat_write(request, &options, scratch, writer);
 }

@@ -14,6 +14,7 @@
 #include "engine/base/utf8.h"
 #include "openai_chat.h"
 #include "provider_error.h"
+#include "stream_error.h"
 
 #define HTTP_OK 200
 
@@ -74,15 +75,6 @@ static bool is_first_choice(const struct moot_json *choice, size_t position)
     if (!moot__json_u64(number, &index) && moot__json_is_number(number))
         return false; /* -1, 0.5 */
     return moot__json_is_object(choice) && index == 0;
-}
-
-static int fail_json(struct moot_error_info *info, int rc, const struct moot_json_error *error)
-{
-    if (rc == MOOT_ENOMEM)
-        return moot__fail(info, rc, MOOT_PHASE_BODY, "no memory to read the answer");
-    moot__ignore(moot__fail(info, rc, MOOT_PHASE_BODY, "the answer's JSON at byte %zu: %s",
-                            error->offset, error->reason ? error->reason : moot_error_text(rc)));
-    return rc;
 }
 
 /* ---- Whole answers -------------------------------------------------------------------------- */
@@ -169,7 +161,7 @@ int moot__openai_chat_read_reply(struct moot_view body, struct moot_reply *reply
     const struct moot_json *root = NULL;
     struct moot_json_error error = {0};
     int rc = moot__document_read(reply->scratch, body, &root, &error);
-    rc = rc == MOOT_OK ? take_answer(root, reply, info) : fail_json(info, rc, &error);
+    rc = rc == MOOT_OK ? take_answer(root, reply, info) : moot__answer_unreadable(info, rc, &error);
     moot__arena_reset(reply->scratch);
     return rc;
 }
@@ -220,34 +212,6 @@ static int take_chunk(struct moot_reply_stream *stream, const struct moot_json *
     return rc;
 }
 
-/* The event says itself that it is an error, whatever its data looks like. */
-static int take_error(struct moot_reply_stream *stream, struct moot_view data)
-{
-    const struct moot_refusal refusal = {.status = HTTP_OK, .body = data};
-    return moot__provider_error_read(&refusal, stream->reply->scratch->allocator, &stream->error);
-}
-
-/* An error whose braces are not wrapped in an `error` member, as it stands in an `error` field. */
-static bool is_naked_error(const struct moot_json *root)
-{
-    return moot__json_text(root, "message").len > 0 && !moot__json_get(root, "choices");
-}
-
-/* Lines outside of the event format matter only if they tell of an error. What does not begin with
- * a brace came from an `error` field and is one; else it must look like one. */
-static int take_stray(struct moot_reply_stream *stream, struct moot_view line)
-{
-    if (line.len == 0)
-        return MOOT_OK;
-    if (line.ptr[0] != '{')
-        return take_error(stream, line);
-    const struct moot_json *root = NULL;
-    int rc = moot__document_read(stream->reply->scratch, line, &root, NULL);
-    if (rc == MOOT_OK && (moot__provider_error_in(root) || is_naked_error(root)))
-        return moot__provider_error_read_json(HTTP_OK, root, &stream->error);
-    return rc == MOOT_ENOMEM ? rc : MOOT_OK;
-}
-
 static int take_data(struct moot_reply_stream *stream, struct moot_view data)
 {
     if (data.len == 0)
@@ -259,7 +223,8 @@ static int take_data(struct moot_reply_stream *stream, struct moot_view data)
     const struct moot_json *chunk = NULL;
     struct moot_json_error error = {0};
     int rc = moot__document_read(stream->reply->scratch, data, &chunk, &error);
-    return rc == MOOT_OK ? take_chunk(stream, chunk) : fail_json(&stream->error, rc, &error);
+    return rc == MOOT_OK ? take_chunk(stream, chunk)
+                         : moot__answer_unreadable(&stream->error, rc, &error);
 }
 
 int moot__openai_chat_read_event(struct moot_reply_stream *stream,
@@ -268,11 +233,11 @@ int moot__openai_chat_read_event(struct moot_reply_stream *stream,
     struct moot_view data = moot__view_trim(event->data);
     switch (event->kind) {
     case MOOT_STREAM_STRAY:
-        return take_stray(stream, data);
+        return moot__stream_stray(stream, data);
     case MOOT_STREAM_EXCEPTION: /* of no stream of this kind */
-        return take_error(stream, data);
+        return moot__stream_error(stream, data);
     case MOOT_STREAM_DATA:
-        return moot__view_is(event->name, "error") ? take_error(stream, data)
+        return moot__view_is(event->name, "error") ? moot__stream_error(stream, data)
                                                    : take_data(stream, data);
     }
     moot__unreachable();

@@ -14,6 +14,15 @@ int moot__target_base(struct moot_buf *out, struct moot_view base_path)
     return moot__buf_append_view(out, base_path);
 }
 
+struct moot_view moot__target_without(struct moot_view base_path, struct moot_view end)
+{
+    while (moot__view_ends(base_path, MOOT_VIEW("/")))
+        base_path.len--;
+    if (moot__view_ends(base_path, end))
+        base_path.len -= end.len;
+    return base_path;
+}
+
 int moot__target_part(struct moot_buf *out, const char *part)
 {
     int rc = moot__buf_append_byte(out, '/');

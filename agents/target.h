@@ -8,8 +8,12 @@
 #include "engine/base/buf.h"
 #include "engine/base/view.h"
 
-/* Append the base path without the slashes at its end. All three: MOOT_ELIMIT, MOOT_ENOMEM. */
+/* Append the base path without the slashes at its end. All that append: MOOT_ELIMIT, MOOT_ENOMEM.
+ */
 MOOT_NODISCARD int moot__target_base(struct moot_buf *out, struct moot_view base_path);
+
+/* A base path without an end that the dialect writes itself, as people configure both. */
+struct moot_view moot__target_without(struct moot_view base_path, struct moot_view end);
 
 /* Append `/` and a fixed part ("serving-endpoints/chat"), as it is. */
 MOOT_NODISCARD int moot__target_part(struct moot_buf *out, const char *part);

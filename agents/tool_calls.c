@@ -81,32 +81,42 @@ static int keep_first(const struct moot_tool_calls *calls, char **kept, struct m
     return *kept ? MOOT_OK : MOOT_ENOMEM;
 }
 
-/* Arguments come as text, or whole as the object that they are. Some servers begin with {} and then
- * send the real ones; those braces stand only if nothing follows. */
+static int count_bytes(struct moot_tool_calls *calls, const struct moot_tool_call *call,
+                       size_t before)
+{
+    assert(call->arguments.len >= before); /* joining two halves of 3 bytes makes one of 4 */
+    calls->bytes += call->arguments.len - before;
+    return calls->bytes > MOOT_LIMIT_REPLY_BYTES ? MOOT_ELIMIT : MOOT_OK;
+}
+
+/* Some servers begin with {} and then send the real ones; those braces stand only if nothing
+ * follows. */
+static int take_text(struct moot_tool_calls *calls, struct moot_tool_call *call,
+                     struct moot_view text)
+{
+    size_t before = call->arguments.len;
+    if (before == 0 && moot__view_is(text, "{}")) {
+        call->empty_object = true;
+        return MOOT_OK;
+    }
+    int rc = moot__utf8_append_joining(&call->arguments, text);
+    return rc ? rc : count_bytes(calls, call, before);
+}
+
+/* Arguments come as text, or whole as the object that they are. */
 static int take_arguments(struct moot_tool_calls *calls, struct moot_tool_call *call,
                           const struct moot_json *arguments)
 {
     if (!arguments || moot__json_is_null(arguments))
         return MOOT_OK;
+    if (moot__json_is_string(arguments))
+        return take_text(calls, call, arguments->text);
     size_t before = call->arguments.len;
-    int rc;
-    if (moot__json_is_string(arguments)) {
-        if (before == 0 && moot__view_is(arguments->text, "{}")) {
-            call->empty_object = true;
-            return MOOT_OK;
-        }
-        rc = moot__utf8_append_joining(&call->arguments, arguments->text);
-    } else {
-        struct moot_json_writer writer;
-        moot__json_write_init(&writer, &call->arguments);
-        moot__json_write_value(&writer, arguments);
-        rc = moot__json_write_finish(&writer);
-    }
-    if (rc != MOOT_OK)
-        return rc;
-    assert(call->arguments.len >= before); /* joining two halves of 3 bytes makes one of 4 */
-    calls->bytes += call->arguments.len - before;
-    return calls->bytes > MOOT_LIMIT_REPLY_BYTES ? MOOT_ELIMIT : MOOT_OK;
+    struct moot_json_writer writer;
+    moot__json_write_init(&writer, &call->arguments);
+    moot__json_write_value(&writer, arguments);
+    int rc = moot__json_write_finish(&writer);
+    return rc ? rc : count_bytes(calls, call, before);
 }
 
 static int take_piece(struct moot_tool_calls *calls, const struct moot_json *piece,
@@ -143,6 +153,17 @@ int moot__tool_calls_take(struct moot_tool_calls *calls, const struct moot_json 
             return rc;
     }
     return MOOT_OK;
+}
+
+int moot__tool_calls_add(struct moot_tool_calls *calls, const struct moot_tool_piece *piece)
+{
+    struct moot_tool_call *call = NULL;
+    int rc = find_or_add(calls, piece->index, piece->id, &call);
+    if (rc == MOOT_OK)
+        rc = keep_first(calls, &call->id, piece->id);
+    if (rc == MOOT_OK)
+        rc = keep_first(calls, &call->name, piece->name);
+    return rc ? rc : take_text(calls, call, piece->arguments);
 }
 
 static void write_call(const struct moot_tool_call *call, struct moot_json_writer *writer)

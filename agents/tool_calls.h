@@ -8,9 +8,11 @@
 #include <moot/error.h>
 #include <moot/version.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine/base/alloc.h"
 #include "engine/base/buf.h"
+#include "engine/base/view.h"
 
 struct moot_json;
 struct moot_tool_call;
@@ -30,6 +32,17 @@ void moot__tool_calls_deinit(
  * MOOT_ELIMIT (more than MOOT_LIMIT_TOOL_CALLS, or too long), MOOT_ENOMEM. */
 MOOT_NODISCARD int moot__tool_calls_take(struct moot_tool_calls *calls,
                                          const struct moot_json *pieces);
+
+/* One piece, for dialects that number and name them in their own way. */
+struct moot_tool_piece {
+    uint64_t index;             /* the server's */
+    struct moot_view id, name;  /* perhaps empty; of the first piece that has one */
+    struct moot_view arguments; /* perhaps a part of a text; "{}" first: unless others follow */
+};
+
+/* MOOT_ELIMIT, MOOT_ENOMEM. */
+MOOT_NODISCARD int moot__tool_calls_add(struct moot_tool_calls *calls,
+                                        const struct moot_tool_piece *piece);
 
 /* Append them as a JSON array, or nothing if there are none; arguments stay the text that they are,
  * valid JSON or not. MOOT_ELIMIT, MOOT_ENOMEM. */

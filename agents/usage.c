@@ -20,6 +20,7 @@ void moot__tokens_add(struct moot_tokens *sum, const struct moot_tokens *one)
     sum->total = add(sum->total, one->total);
     sum->reasoning = add(sum->reasoning, one->reasoning);
     sum->cached = add(sum->cached, one->cached);
+    sum->cache_written = add(sum->cache_written, one->cache_written);
     sum->known |= one->known;
 }
 
@@ -40,6 +41,15 @@ static void take(struct moot_tokens *tokens, enum moot_tokens_known bit, uint64_
     tokens->known |= bit;
 }
 
+static void add_up(struct moot_tokens *tokens)
+{
+    unsigned both = MOOT_TOKENS_PROMPT | MOOT_TOKENS_COMPLETION;
+    if ((tokens->known & both) == both) {
+        tokens->total = add(tokens->prompt, tokens->completion);
+        tokens->known |= MOOT_TOKENS_TOTAL;
+    }
+}
+
 void moot__tokens_read(struct moot_tokens *tokens, const struct moot_json *usage)
 {
     if (!moot__json_is_object(usage))
@@ -57,16 +67,33 @@ void moot__tokens_read(struct moot_tokens *tokens, const struct moot_json *usage
         {MOOT_TOKENS_REASONING, &tokens->reasoning, moot__json_get(out, "reasoning_tokens")},
         {MOOT_TOKENS_CACHED, &tokens->cached, moot__json_get(usage, "cache_read_input_tokens")},
         {MOOT_TOKENS_CACHED, &tokens->cached, moot__json_get(in, "cached_tokens")},
+        {MOOT_TOKENS_CACHE_WRITTEN, &tokens->cache_written,
+         moot__json_get(usage, "cache_creation_input_tokens")},
+        {MOOT_TOKENS_CACHE_WRITTEN, &tokens->cache_written,
+         moot__json_get(in, "cache_write_tokens")},
     };
     for (size_t i = 0; i < moot__countof(fields); i++)
         take(tokens, fields[i].bit, fields[i].count, fields[i].number);
-
-    unsigned both = MOOT_TOKENS_PROMPT | MOOT_TOKENS_COMPLETION;
-    if ((tokens->known & both) == both) {
-        tokens->total = add(tokens->prompt, tokens->completion);
-        tokens->known |= MOOT_TOKENS_TOTAL;
-    }
+    add_up(tokens);
     take(tokens, MOOT_TOKENS_TOTAL, &tokens->total, moot__json_get(usage, "total_tokens"));
+}
+
+void moot__tokens_read_apart(struct moot_tokens *tokens, const struct moot_json *usage,
+                             const struct moot_usage_names *names)
+{
+    if (!moot__json_is_object(usage))
+        return;
+    uint64_t fresh = tokens->prompt - tokens->cached - tokens->cache_written;
+    take(tokens, MOOT_TOKENS_PROMPT, &fresh, moot__json_get(usage, names->input));
+    take(tokens, MOOT_TOKENS_CACHED, &tokens->cached, moot__json_get(usage, names->cache_read));
+    take(tokens, MOOT_TOKENS_CACHE_WRITTEN, &tokens->cache_written,
+         moot__json_get(usage, names->cache_write));
+    take(tokens, MOOT_TOKENS_COMPLETION, &tokens->completion, moot__json_get(usage, names->output));
+    if (names->details)
+        take(tokens, MOOT_TOKENS_REASONING, &tokens->reasoning,
+             moot__json_get(moot__json_get(usage, names->details), names->reasoning));
+    tokens->prompt = add(add(fresh, tokens->cached), tokens->cache_written);
+    add_up(tokens);
 }
 
 uint64_t moot__estimate_tokens(uint64_t bytes)

@@ -19,6 +19,7 @@ static const struct defaults *defaults_of(const struct moot_provider *provider)
     static const struct defaults table[] = {
         {"databricks", "DATABRICKS_HOST", "DATABRICKS_TOKEN", NULL},
         {"openai", "OPENAI_BASE_URL", "OPENAI_API_KEY", "https://api.openai.com/v1"},
+        {"anthropic", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "https://api.anthropic.com"},
     };
     for (size_t i = 0; i < moot__countof(table); i++) {
         if (strcmp(provider->dialect->type, table[i].type) == 0)

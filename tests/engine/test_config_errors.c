@@ -96,8 +96,9 @@ static const struct bad cases[] = {
     /* Providers */
     {ROLES "providers: {}\n", MOOT_ECONFIG, 2, 12, "1 to 64 entries"},
     {ROLES "providers:\n  p: {base_url: x}\n", MOOT_ECONFIG, 3, 3, "no type"},
-    {ROLES "providers:\n  p: {type: nobody}\n", MOOT_ECONFIG, 3, 13, "databricks or openai"},
-    {ROLES "providers:\n  p: {type: other}\n", MOOT_ECONFIG, 3, 13, "databricks or openai"},
+    {ROLES "providers:\n  p: {type: nobody}\n", MOOT_ECONFIG, 3, 13, "databricks, openai"},
+    {ROLES "providers:\n  p: {type: other}\n", MOOT_ECONFIG, 3, 13,
+     "databricks, openai or anthropic"},
     {OPENAI("api_key: " CANARY), MOOT_ECONFIG, 3, 30, "a literal secret is refused"},
     {OPENAI("api_key: 12345"), MOOT_ECONFIG, 3, 30, "a literal secret is refused"},
     {OPENAI("api_key: 'exec:get'"), MOOT_ECONFIG, 3, 30, "exec: credentials are not available"},

@@ -1,0 +1,23 @@
+#ifndef MOOT_AGENTS_STREAM_ERROR_H
+#define MOOT_AGENTS_STREAM_ERROR_H
+
+/* What dialects do alike when an answer cannot be read, or says that it is an error. Pure. */
+#include <moot/error.h>
+#include <moot/version.h>
+
+#include "engine/base/view.h"
+
+struct moot_json_error;
+struct moot_reply_stream;
+
+/* `rc`, with its message: the answer is no JSON, or too much of it. */
+int moot__answer_unreadable(struct moot_error_info *info, int rc,
+                            const struct moot_json_error *error);
+
+/* An event that says itself that it is an error, whatever its data looks like. */
+int moot__stream_error(struct moot_reply_stream *stream, struct moot_view data);
+
+/* A line outside of the event format: an error if it tells of one, else MOOT_OK. MOOT_ENOMEM. */
+int moot__stream_stray(struct moot_reply_stream *stream, struct moot_view line);
+
+#endif
