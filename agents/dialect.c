@@ -5,10 +5,11 @@
 
 /* A type's surfaces side by side, its default first. */
 static const struct moot_dialect *const dialects[] = {
-    &moot__dialect_databricks,
-    &moot__dialect_databricks_chat,
-    &moot__dialect_openai,
-    &moot__dialect_anthropic,
+    &moot__dialect_databricks,         &moot__dialect_databricks_chat,
+    &moot__dialect_databricks_gateway, &moot__dialect_openai,
+    &moot__dialect_anthropic,          &moot__dialect_azure,
+    &moot__dialect_azure_deployments,  &moot__dialect_azure_models,
+    &moot__dialect_azure_anthropic,
 };
 
 const struct moot_dialect *moot__dialect_at(size_t index)

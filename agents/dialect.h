@@ -95,7 +95,12 @@ struct moot_view moot__dialect_version(const struct moot_dialect *dialect, struc
 
 extern const struct moot_dialect moot__dialect_databricks;      /* .../{endpoint}/invocations */
 extern const struct moot_dialect moot__dialect_databricks_chat; /* `model` in the body */
+extern const struct moot_dialect moot__dialect_databricks_gateway;
 extern const struct moot_dialect moot__dialect_openai;
 extern const struct moot_dialect moot__dialect_anthropic;
+extern const struct moot_dialect moot__dialect_azure; /* v1 */
+extern const struct moot_dialect moot__dialect_azure_deployments;
+extern const struct moot_dialect moot__dialect_azure_models;
+extern const struct moot_dialect moot__dialect_azure_anthropic;
 
 #endif

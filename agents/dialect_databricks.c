@@ -1,5 +1,6 @@
 /* Databricks model serving. Its own surface names the endpoint in the path and nowhere in the body;
- * the OpenAI style one is the other way round. Usage comes on every chunk of a stream, unasked. */
+ * the OpenAI style ones are the other way round. Usage comes on every chunk of a stream, unasked.
+ */
 #include "dialect.h"
 #include "openai_chat.h"
 #include "provider_error.h"
@@ -28,6 +29,18 @@ static int write_chat_target(const struct moot_request *request, struct moot_vie
 {
     (void)request;
     int rc = write_root(base_path, out);
+    return rc != MOOT_OK ? rc : moot__target_part(out, "chat/completions");
+}
+
+/* The Unity AI Gateway. */
+static int write_gateway_target(const struct moot_request *request, struct moot_view base_path,
+                                struct moot_buf *out)
+{
+    (void)request;
+    static const struct moot_view root = {"/ai-gateway/mlflow/v1", 21};
+    int rc = moot__target_base(out, moot__target_without(base_path, root));
+    if (rc == MOOT_OK)
+        rc = moot__buf_append_view(out, root);
     return rc != MOOT_OK ? rc : moot__target_part(out, "chat/completions");
 }
 
@@ -63,6 +76,17 @@ const struct moot_dialect moot__dialect_databricks_chat = {
     .surface = "chat",
     .auth = MOOT_AUTH_BEARER,
     .write_target = write_chat_target,
+    .write_body = write_chat_body,
+    .read_reply = moot__openai_chat_read_reply,
+    .read_event = moot__openai_chat_read_event,
+    .read_error = moot__provider_error_read,
+};
+
+const struct moot_dialect moot__dialect_databricks_gateway = {
+    .type = "databricks",
+    .surface = "gateway",
+    .auth = MOOT_AUTH_BEARER,
+    .write_target = write_gateway_target,
     .write_body = write_chat_body,
     .read_reply = moot__openai_chat_read_reply,
     .read_event = moot__openai_chat_read_event,

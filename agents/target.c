@@ -37,8 +37,14 @@ static bool is_unreserved(unsigned char c)
 
 int moot__target_name(struct moot_buf *out, struct moot_view name)
 {
-    static const char hex[] = "0123456789ABCDEF";
     int rc = moot__buf_append_byte(out, '/');
+    return rc != MOOT_OK ? rc : moot__target_escape(out, name);
+}
+
+int moot__target_escape(struct moot_buf *out, struct moot_view name)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    int rc = MOOT_OK;
     for (size_t i = 0; rc == MOOT_OK && i < name.len; i++) {
         unsigned char c = (unsigned char)name.ptr[i];
         const char escape[3] = {'%', hex[c >> 4], hex[c & 15]};

@@ -22,4 +22,7 @@ MOOT_NODISCARD int moot__target_part(struct moot_buf *out, const char *part);
  * is percent-encoded, a slash included. */
 MOOT_NODISCARD int moot__target_name(struct moot_buf *out, struct moot_view name);
 
+/* The same without the `/`, as for the value of a query. */
+MOOT_NODISCARD int moot__target_escape(struct moot_buf *out, struct moot_view text);
+
 #endif

@@ -173,6 +173,31 @@ static void targets_join_base_and_suffix(void **state)
     end(&b);
 }
 
+static void azure_has_a_target_for_each_surface(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, "my dep", "{}");
+    const struct moot_dialect *v1 = &moot__dialect_azure,
+                              *classic = &moot__dialect_azure_deployments;
+    expect_target(&b, v1, "", "/openai/v1/chat/completions");
+    expect_target(&b, v1, "/openai/v1/", "/openai/v1/chat/completions");
+    expect_target(&b, classic, "/openai",
+                  "/openai/deployments/my%20dep/chat/completions?api-version=2024-10-21");
+    expect_target(&b, &moot__dialect_azure_models, "/models",
+                  "/models/chat/completions?api-version=2024-05-01-preview");
+    expect_target(&b, &moot__dialect_azure_anthropic, "", "/anthropic/v1/messages");
+    expect_target(&b, &moot__dialect_databricks_gateway, "/",
+                  "/ai-gateway/mlflow/v1/chat/completions");
+    b.request.version = MOOT_VIEW("preview");
+    expect_target(&b, v1, "/", "/openai/v1/chat/completions?api-version=preview");
+    expect_target(&b, classic, "",
+                  "/openai/deployments/my%20dep/chat/completions?api-version=preview");
+    expect_body(&b, classic, Q ",\"temperature\":0.5,\"max_tokens\":500}");
+    expect_body(&b, v1, Q ",\"model\":\"my dep\",\"temperature\":0.5,\"max_tokens\":500}");
+    end(&b);
+}
+
 static void dialects_are_found_by_name(void **state)
 {
     (void)state;
@@ -197,6 +222,7 @@ int main(void)
         cmocka_unit_test(callers_parameters_override_where_they_may),
         cmocka_unit_test(turns_are_passed_through),
         cmocka_unit_test(targets_join_base_and_suffix),
+        cmocka_unit_test(azure_has_a_target_for_each_surface),
         cmocka_unit_test(dialects_are_found_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
