@@ -25,6 +25,9 @@
     X(GZIP_FREE_BYTES, 1 << 20, "inflated size below which the ratio does not matter")             \
     X(SSE_LINE_BYTES, 1 << 20, "one line of an event stream; ELIMIT")                              \
     X(SSE_EVENT_BYTES, 8 << 20, "one event of an event stream; ELIMIT")                            \
+    X(EVENTSTREAM_MESSAGE_BYTES, 24 << 20, "one message of an AWS event stream; ELIMIT")           \
+    X(EVENTSTREAM_HEADER_BYTES, 128 << 10, "the headers of such a message; ELIMIT")                \
+    X(EVENTSTREAM_HEADERS, 64, "how many headers it has; ELIMIT")                                  \
     /* Connections */                                                                              \
     X(READ_CHUNK_BYTES, 64 << 10, "one read from a socket")                                        \
     X(DNS_ADDRESSES, 16, "addresses kept of one lookup")                                           \
@@ -51,6 +54,8 @@
     X(CONFIG_BYTES, 4 << 20, "a configuration file; ECONFIG")                                      \
     X(CONFIG_TREE_BYTES, 64 << 20, "memory of a configuration that was read; ECONFIG")             \
     X(SECRET_BYTES, 16 << 10, "one credential; ECREDENTIAL")                                       \
+    X(SIGV4_BYTES, 256 << 10, "what a signature covers, the body apart; ELIMIT")                   \
+    X(SIGV4_ITEMS, 128, "headers, or parameters of a query, that a signature covers; ELIMIT")      \
     X(CONVERSATIONS, 100000, "conversations of one engine; EBUSY")                                 \
     /* Batch */                                                                                    \
     X(ROW_BYTES, 32 << 20, "one row of an input or result file; EINPUT")                           \
