@@ -51,13 +51,13 @@ enum moot_sigv4_verdict {
     MOOT_SIGV4_MISMATCH,    /* the signature is not this request's */
 };
 
-/* The service's side, for the emulator: make the signature again from a request as it was received,
- * all of its headers included, and compare, in constant time. `now_s` is Unix time; a date may be
- * `skew_s` away from it. *verdict is set on MOOT_OK. MOOT_ELIMIT, MOOT_ENOMEM, MOOT_EIO. */
 struct moot_sigv4_window {
-    uint64_t now_s, skew_s;
+    uint64_t now_s, skew_s; /* Unix time, and how far from it a request's date may be */
 };
 
+/* The service's side, for the emulator: make the signature again from a request as it was received,
+ * all of its headers included, and compare, in constant time. *verdict is set on MOOT_OK.
+ * MOOT_ELIMIT, MOOT_ENOMEM, MOOT_EIO. */
 MOOT_NODISCARD int moot__sigv4_verify(const struct moot_sigv4_request *request,
                                       const struct moot_sigv4_key *key,
                                       struct moot_sigv4_window window,

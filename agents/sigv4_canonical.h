@@ -4,7 +4,6 @@
 /* The canonical request of AWS Signature Version 4: the one text that client and service both make
  * of a request, and of whose hash the signature is made. Pure; any thread. */
 #include <moot/error.h>
-#include <stdbool.h>
 
 #include "engine/base/buf.h"
 #include "engine/base/view.h"
@@ -23,14 +22,10 @@ struct moot_sigv4_request {
     struct moot_view body;
 };
 
-/* May a signature cover this header? Not those that belong to a connection, that a proxy on the way
- * may change, or `authorization` itself. */
-bool moot__sigv4_is_signable(struct moot_view name);
-
 /* Append the canonical request to an empty buffer, which is not moved while it is written; *names
- * is the list of signed headers, a view into it. All of the headers are covered but those that may
- * not be. The path is normalised (empty and dot segments) and encoded again, as every service but
- * S3 asks for; the query's parameters are decoded, encoded and sorted.
+ * is the list of signed headers, a view into it. All of the headers are covered. The path is
+ * normalised (empty and dot segments) and encoded again, as every service but S3 asks for; the
+ * query's parameters are decoded, encoded and sorted.
  *
  * MOOT_EINVAL (no method, a path without '/', a header without a name), MOOT_ELIMIT (too long, too
  * many headers or parameters), MOOT_EIO from the hash, MOOT_ENOMEM. What was appended is then

@@ -9,7 +9,7 @@
 #include "view.h"
 
 #define MOOT_SHA256_BYTES 32
-#define MOOT_HMAC_PIECES  8
+#define MOOT_HMAC_PIECES  10
 
 struct moot_sha256 {
     unsigned char bytes[MOOT_SHA256_BYTES];
