@@ -9,7 +9,8 @@ static const struct moot_dialect *const dialects[] = {
     &moot__dialect_databricks_gateway, &moot__dialect_openai,
     &moot__dialect_anthropic,          &moot__dialect_azure,
     &moot__dialect_azure_deployments,  &moot__dialect_azure_models,
-    &moot__dialect_azure_anthropic,
+    &moot__dialect_azure_anthropic,    &moot__dialect_bedrock,
+    &moot__dialect_bedrock_invoke,     &moot__dialect_bedrock_openai,
 };
 
 const struct moot_dialect *moot__dialect_at(size_t index)

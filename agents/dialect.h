@@ -102,5 +102,8 @@ extern const struct moot_dialect moot__dialect_azure; /* v1 */
 extern const struct moot_dialect moot__dialect_azure_deployments;
 extern const struct moot_dialect moot__dialect_azure_models;
 extern const struct moot_dialect moot__dialect_azure_anthropic;
+extern const struct moot_dialect moot__dialect_bedrock; /* Converse */
+extern const struct moot_dialect moot__dialect_bedrock_invoke;
+extern const struct moot_dialect moot__dialect_bedrock_openai;
 
 #endif

@@ -49,6 +49,23 @@ static const struct {
     {"request_limit_exceeded", 429},
     {"resource_exhausted", 429},
     {"throttlingexception", 429},
+    {"modelnotreadyexception", 429},
+    {"servicequotaexceededexception", 402},
+    {"unrecognizedclientexception", 401},
+    {"expiredtokenexception", 401},
+    {"invalidsignatureexception", 401},
+    {"signaturedoesnotmatch", 401},
+    {"missingauthenticationtokenexception", 401},
+    {"incompletesignatureexception", 401},
+    {"accessdeniedexception", 403},
+    {"validationexception", 400},
+    {"conflictexception", 400},
+    {"resourcenotfoundexception", 404},
+    {"modeltimeoutexception", 408},
+    {"modelerrorexception", 424},
+    {"modelstreamerrorexception", 500},
+    {"internalserverexception", 500},
+    {"serviceunavailableexception", 503},
     {"invalid_api_key", 401},
     {"authentication_error", 401},
     {"unauthenticated", 401},
@@ -111,7 +128,7 @@ static void search(const struct moot_json *json, struct findings *found, int dep
 /* Members that name the error, the most telling first. */
 static void search_words(const struct moot_json *object, struct findings *found)
 {
-    static const char *const code_keys[] = {"error_code", "errorCode", "code"};
+    static const char *const code_keys[] = {"error_code", "errorCode", "code", "__type"};
     for (size_t i = 0; i < moot__countof(code_keys); i++) {
         const struct moot_json *code = moot__json_get(object, code_keys[i]);
         keep_first(&found->code, moot__json_text(object, code_keys[i]));
@@ -309,7 +326,7 @@ static int code_of_status(unsigned status)
 
 static bool is_retriable(unsigned status)
 {
-    if (status == 408 || status == 409 || status == 425 || status == 429)
+    if (status == 408 || status == 409 || status == 424 || status == 425 || status == 429)
         return true;
     return status >= 500 && status != 501 && status != 505;
 }
@@ -353,6 +370,15 @@ int moot__provider_error_read_json(unsigned status, const struct moot_json *root
     return judge(status, &found, info);
 }
 
+/* `com.amazon.coral#ThrottlingException:http://...` is a ThrottlingException. */
+static struct moot_view error_name(struct moot_view type)
+{
+    type.len = moot__view_find(type, ':', 0);
+    for (size_t hash; (hash = moot__view_find(type, '#', 0)) < type.len;)
+        type = moot__view(type.ptr + hash + 1, type.len - hash - 1);
+    return type;
+}
+
 int moot__provider_error_read(const struct moot_refusal *refusal,
                               const struct moot_allocator *allocator, struct moot_error_info *info)
 {
@@ -367,6 +393,8 @@ int moot__provider_error_read(const struct moot_refusal *refusal,
         search(root, &found, 0);
     if (found.text.len == 0 && found.code.len == 0 && found.type.len == 0)
         search_text(body, &found);
+    if (refusal->type.len)
+        found.code = error_name(refusal->type);
     int code = judge(refusal->status, &found, info);
     moot__arena_deinit(&arena);
     return code;

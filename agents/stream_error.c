@@ -25,6 +25,13 @@ int moot__stream_error(struct moot_reply_stream *stream, struct moot_view data)
     return moot__provider_error_read(&refusal, stream->reply->scratch->allocator, &stream->error);
 }
 
+int moot__stream_exception(struct moot_reply_stream *stream, const struct moot_stream_event *event)
+{
+    const struct moot_refusal refusal = {
+        .status = HTTP_OK, .body = event->data, .type = event->name};
+    return moot__provider_error_read(&refusal, stream->reply->scratch->allocator, &stream->error);
+}
+
 /* An error whose braces are not wrapped in an `error` member, as it stands in an `error` field. */
 static bool is_naked_error(const struct moot_json *root)
 {

@@ -9,6 +9,7 @@
 
 struct moot_json_error;
 struct moot_reply_stream;
+struct moot_stream_event;
 
 /* `rc`, with its message: the answer is no JSON, or too much of it. */
 int moot__answer_unreadable(struct moot_error_info *info, int rc,
@@ -16,6 +17,10 @@ int moot__answer_unreadable(struct moot_error_info *info, int rc,
 
 /* An event that says itself that it is an error, whatever its data looks like. */
 int moot__stream_error(struct moot_reply_stream *stream, struct moot_view data);
+
+/* A binary frame that is an exception: its name is the error's, its data the message, as JSON or as
+ * text. */
+int moot__stream_exception(struct moot_reply_stream *stream, const struct moot_stream_event *event);
 
 /* A line outside of the event format: an error if it tells of one, else MOOT_OK. MOOT_ENOMEM. */
 int moot__stream_stray(struct moot_reply_stream *stream, struct moot_view line);

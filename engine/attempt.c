@@ -50,6 +50,8 @@ static int choose_mode(struct moot_attempt *attempt, const struct moot_http1_hea
         attempt->mode = MOOT_ATTEMPT_UNTYPED;
     else if (has_media_type(type, "text/event-stream"))
         attempt->mode = MOOT_ATTEMPT_STREAM;
+    else if (has_media_type(type, "application/vnd.amazon.eventstream"))
+        attempt->mode = MOOT_ATTEMPT_FRAMES;
     else if (has_media_type(type, "text/html")) {
         moot__call_reject(&attempt->call, MOOT_ECONTENT,
                           "the answer is a web page, not JSON: check base_url, and whether a proxy "
@@ -106,18 +108,12 @@ static void show(struct moot_attempt *attempt, struct moot_view text)
         attempt->on_text(attempt, text);
 }
 
-static int on_event(void *context, const struct moot_sse_event *event)
+static int take_event(struct moot_attempt *attempt, const struct moot_stream_event *said)
 {
-    struct moot_attempt *attempt = context;
     if (moot__reply_stream_is_done(&attempt->stream))
         return MOOT_OK;
-    struct moot_stream_event said = {
-        .kind = event->kind == MOOT_SSE_EVENT ? MOOT_STREAM_DATA : MOOT_STREAM_STRAY,
-        .name = event->name,
-        .data = event->data,
-    };
     struct moot_view delta;
-    int rc = moot__reply_stream_event(&attempt->stream, &said, &delta);
+    int rc = moot__reply_stream_event(&attempt->stream, said, &delta);
     if (rc)
         return rc;
     show(attempt, delta);
@@ -126,6 +122,26 @@ static int on_event(void *context, const struct moot_sse_event *event)
     if (moot__reply_stream_is_done(&attempt->stream))
         moot__call_drain(&attempt->call, DRAIN_NS);
     return MOOT_OK;
+}
+
+static int on_sse_event(void *context, const struct moot_sse_event *event)
+{
+    const struct moot_stream_event said = {
+        .kind = event->kind == MOOT_SSE_EVENT ? MOOT_STREAM_DATA : MOOT_STREAM_STRAY,
+        .name = event->name,
+        .data = event->data,
+    };
+    return take_event(context, &said);
+}
+
+static int on_frame(void *context, const struct moot_eventstream_event *event)
+{
+    const struct moot_stream_event said = {
+        .kind = event->kind == MOOT_EVENTSTREAM_EVENT ? MOOT_STREAM_DATA : MOOT_STREAM_EXCEPTION,
+        .name = event->name,
+        .data = event->payload,
+    };
+    return take_event(context, &said);
 }
 
 /* Of an error's body only the beginning is wanted. */
@@ -147,17 +163,25 @@ static int on_body(struct moot_call *call, struct moot_view data)
     if (attempt->mode == MOOT_ATTEMPT_UNTYPED) /* no field of an event stream begins like JSON */
         attempt->mode = data.ptr[0] == '{' ? MOOT_ATTEMPT_WHOLE : MOOT_ATTEMPT_STREAM;
     if (attempt->mode == MOOT_ATTEMPT_STREAM)
-        return moot__sse_feed(&attempt->sse, data, on_event, attempt);
+        return moot__sse_feed(&attempt->sse, data, on_sse_event, attempt);
+    if (attempt->mode == MOOT_ATTEMPT_FRAMES)
+        return moot__eventstream_feed(&attempt->frames, data, on_frame, attempt);
     return keep_body(attempt, data);
 }
 
 /* ---- The end ---- */
 
+static bool is_streamed(const struct moot_attempt *attempt)
+{
+    return attempt->mode == MOOT_ATTEMPT_STREAM || attempt->mode == MOOT_ATTEMPT_FRAMES;
+}
+
 static void finish_stream(struct moot_attempt *attempt)
 {
-    struct moot_sse_event pending;
+    struct moot_sse_event pending; /* half an event is no event, nor half a frame */
     struct moot_view delta = {NULL, 0};
-    moot__ignore(moot__sse_finish(&attempt->sse, &pending)); /* half an event is no event */
+    if (attempt->mode == MOOT_ATTEMPT_STREAM)
+        moot__ignore(moot__sse_finish(&attempt->sse, &pending));
     int rc = moot__reply_stream_finish(&attempt->stream, &delta);
     if (rc == MOOT_OK)
         show(attempt, delta);
@@ -175,6 +199,7 @@ static void understand(struct moot_attempt *attempt)
     attempt->is_understood = true;
     switch (attempt->mode) {
     case MOOT_ATTEMPT_STREAM:
+    case MOOT_ATTEMPT_FRAMES:
         finish_stream(attempt);
         break;
     case MOOT_ATTEMPT_WHOLE:
@@ -202,6 +227,7 @@ static void release(struct moot_attempt *attempt)
     moot__secret_free(attempt->secret);
     attempt->secret = NULL;
     moot__sse_deinit(&attempt->sse);
+    moot__eventstream_deinit(&attempt->frames);
     moot__reply_stream_deinit(&attempt->stream);
     moot__buf_deinit(&attempt->body);
 }
@@ -211,7 +237,7 @@ static void take_call_error(struct moot_attempt *attempt)
 {
     const struct moot_call *call = &attempt->call;
     attempt->error = call->error;
-    bool told = attempt->mode == MOOT_ATTEMPT_STREAM && attempt->stream.failed &&
+    bool told = is_streamed(attempt) && attempt->stream.failed &&
                 attempt->stream.error.code == call->error.code;
     if (told)
         attempt->error = attempt->stream.error;
@@ -230,7 +256,7 @@ static void mask_credential(struct moot_attempt *attempt)
 static bool has_said_all(const struct moot_attempt *attempt)
 {
     return attempt->mode == MOOT_ATTEMPT_ERROR ||
-           (attempt->mode == MOOT_ATTEMPT_STREAM && moot__reply_stream_is_done(&attempt->stream));
+           (is_streamed(attempt) && moot__reply_stream_is_done(&attempt->stream));
 }
 
 /* A refusal is an answer like another, but for the one that servers send unasked: to a connection
@@ -283,6 +309,7 @@ static void prepare(struct moot_attempt *attempt, const struct moot_attempt_requ
     attempt->call.on_done = on_call_done;
     attempt->call.is_sound = is_sound;
     moot__sse_init(&attempt->sse, allocator);
+    moot__eventstream_init(&attempt->frames, allocator);
     moot__reply_stream_init(&attempt->stream, request->dialect, attempt->reply);
     moot__buf_init(&attempt->body, allocator, MOOT_LIMIT_HTTP_BODY_BYTES);
 }

@@ -12,6 +12,7 @@
 #include "agents/reply_stream.h"
 #include "credentials.h"
 #include "net/call.h"
+#include "net/eventstream.h"
 #include "net/sse.h"
 #include "retry.h"
 
@@ -57,12 +58,14 @@ struct moot_attempt {
     bool asked_for_stream, is_understood;
     enum moot_attempt_mode {
         MOOT_ATTEMPT_NO_HEAD, /* nothing came yet */
-        MOOT_ATTEMPT_STREAM,
+        MOOT_ATTEMPT_STREAM,  /* of server-sent events */
+        MOOT_ATTEMPT_FRAMES,  /* of binary ones */
         MOOT_ATTEMPT_WHOLE,
         MOOT_ATTEMPT_UNTYPED, /* a stream was asked for, the answer has no type: one of the two */
         MOOT_ATTEMPT_ERROR,   /* the status is not a success; the body says why */
     } mode;
     struct moot_sse_parser sse;
+    struct moot_eventstream_parser frames;
     struct moot_reply_stream stream;
     struct moot_buf body;
 };

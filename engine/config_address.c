@@ -20,6 +20,8 @@ static const struct defaults *defaults_of(const struct moot_provider *provider)
         {"databricks", "DATABRICKS_HOST", "DATABRICKS_TOKEN", NULL},
         {"openai", "OPENAI_BASE_URL", "OPENAI_API_KEY", "https://api.openai.com/v1"},
         {"anthropic", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "https://api.anthropic.com"},
+        {"azure", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", NULL},
+        {"bedrock", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_BEARER_TOKEN_BEDROCK", NULL},
     };
     for (size_t i = 0; i < moot__countof(table); i++) {
         if (strcmp(provider->dialect->type, table[i].type) == 0)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/base64.h"
 #include "engine/base/check.h"
 #include "http1_write.h"
 
@@ -58,26 +59,6 @@ bool moot__proxy_is_excepted(struct moot_view no_proxy, struct moot_view host, u
     return false;
 }
 
-static int append_base64(struct moot_buf *out, struct moot_view data)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < data.len; i += 3) {
-        size_t left = data.len - i;
-        uint32_t word = (uint32_t)(unsigned char)data.ptr[i] << 16;
-        if (left > 1)
-            word |= (uint32_t)(unsigned char)data.ptr[i + 1] << 8;
-        if (left > 2)
-            word |= (uint32_t)(unsigned char)data.ptr[i + 2];
-        char quad[4] = {digits[word >> 18], digits[word >> 12 & 63],
-                        left > 1 ? digits[word >> 6 & 63] : '=',
-                        left > 2 ? digits[word & 63] : '='};
-        int rc = moot__buf_append(out, quad, sizeof quad);
-        if (rc)
-            return rc;
-    }
-    return MOOT_OK;
-}
-
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -105,7 +86,7 @@ static int append_credential(struct moot_buf *out, struct moot_view userinfo)
     }
     int rc = moot__buf_append_str(out, "Basic ");
     if (!rc)
-        rc = append_base64(out, moot__view(plain, len));
+        rc = moot__base64_encode(out, moot__view(plain, len));
     moot__wipe(plain, sizeof plain);
     return rc;
 }
