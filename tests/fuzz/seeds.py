@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import zlib
@@ -120,6 +121,35 @@ def streams():
     yield b'{"error":{"message":"m"}}\n\ndata\ndata: a\ndata:b\n\nerror: x\n\n'
 
 
+def header(name, value, kind=7):
+    length = struct.pack(">H", len(value)) if kind in (6, 7) else b""
+    return bytes([len(name)]) + name + bytes([kind]) + length + value
+
+
+def message(headers, payload=b""):
+    lengths = struct.pack(">II", len(headers) + len(payload) + 16, len(headers))
+    prelude = lengths + struct.pack(">I", zlib.crc32(lengths))
+    return prelude + headers + payload + struct.pack(">I", zlib.crc32(prelude + headers + payload))
+
+
+def event_messages():
+    """Whole streams, and headers alone."""
+    of_json = header(b":content-type", b"application/json")
+    said = [
+        header(b":event-type", b"messageStop") + of_json + header(b":message-type", b"event"),
+        header(b":exception-type", b"throttlingException") + of_json +
+        header(b":message-type", b"exception"),
+        header(b":message-type", b"error") + header(b":error-code", b"InternalError") +
+        header(b":error-message", b"boom"),
+        b"".join(header(b"%d" % kind, bytes(size), kind)
+                 for kind, size in enumerate([0, 0, 1, 2, 4, 8, 3, 3, 8, 16])),
+    ]
+    yield from said
+    yield message(b"")
+    yield from (message(headers, b'{"stopReason":"end_turn"}') for headers in said)
+    yield b"".join(message(headers) for headers in said)
+
+
 def replies():
     for chunk in CHUNKS[:5]:
         yield json.dumps({"id": "i", "model": "m", "choices": [
@@ -156,6 +186,7 @@ def corpora(export, data):
     return {
         "config": configs(data),
         "emulator": with_byte([0, 1], requests()),
+        "eventstream": event_messages(),
         "gzip": [b"\x00" + p for p in packed] + [b"\x01" + zlib.compress(r) for r in rows] +
                 [b"\x00" + gzip.compress(bytes(1 << 16), mtime=0)],
         "hints": [line.encode() for line in HINTS.splitlines()] + [HINTS.encode()],
