@@ -3,6 +3,7 @@
 #include "config_read.h"
 #include "engine/base/check.h"
 #include "engine/base/err.h"
+#include "engine/base/json_write.h"
 #include "engine/base/limits.h"
 
 static moot_words own_keys = {"endpoint", "instruction", "provider", NULL};
@@ -117,6 +118,42 @@ static int read_params(struct moot_config_reader *reader, const struct moot_tree
     return moot__agent_apply_defaults(agent, arena) ? moot__config_out_of_memory(reader) : MOOT_OK;
 }
 
+/* Where in the role it says what the message begins with; else the role. */
+static const struct moot_tree *place_of(const struct moot_tree *role, const char *message)
+{
+    for (const struct moot_tree *member = role->child; member; member = member->next) {
+        size_t len = member->key.len;
+        if (len > 0 && strncmp(message, member->key.ptr, len) == 0 && message[len] == ' ')
+            return member;
+    }
+    return role;
+}
+
+/* What its provider cannot be told is better known now than at the first question. */
+static int check_dialect(struct moot_config_reader *reader, const struct moot_tree *role,
+                         const struct moot_agent *agent)
+{
+    const struct moot_provider *provider = &reader->plan->providers[agent->provider];
+    const struct moot_turn turn = {.role = MOOT_VIEW("user"), .content = MOOT_VIEW("?")};
+    const struct moot_request request = {
+        .agent = agent, .turns = {&turn, 1}, .version = provider->version};
+    struct moot_error_info why = {0};
+    struct moot_arena scratch;
+    struct moot_buf body;
+    struct moot_json_writer writer;
+    moot__arena_init(&scratch, reader->plan->allocator, MOOT_LIMIT_CONFIG_TREE_BYTES);
+    moot__buf_init(&body, reader->plan->allocator, MOOT_LIMIT_JSON_BYTES);
+    moot__json_write_init(&writer, &body);
+    int rc = provider->dialect->write_body(&request, &scratch, &writer, &why);
+    int finish = moot__json_write_finish(&writer);
+    moot__buf_deinit(&body);
+    moot__arena_deinit(&scratch);
+    if (rc == MOOT_EINPUT)
+        return moot__config_fail_key(reader, MOOT_ECONFIG, place_of(role, why.message), "%s",
+                                     why.message);
+    return rc || finish ? moot__config_out_of_memory(reader) : MOOT_OK;
+}
+
 static int read_role(struct moot_config_reader *reader, const struct moot_tree *role,
                      struct moot_agent *agent)
 {
@@ -138,7 +175,9 @@ static int read_role(struct moot_config_reader *reader, const struct moot_tree *
                                      "the model's name at its provider",
                                      (int)role->key.len, role->key.ptr);
     rc = moot__config_text(reader, moot__tree_get(role, "instruction"), &agent->instruction);
-    return rc ? rc : read_provider_name(reader, role, &agent->provider);
+    if (rc == MOOT_OK)
+        rc = read_provider_name(reader, role, &agent->provider);
+    return rc ? rc : check_dialect(reader, role, agent);
 }
 
 static int read_roles(struct moot_config_reader *reader, const struct moot_tree *root)

@@ -16,6 +16,7 @@ static moot_words provider_keys = {"type",
                                    "concurrency_max",
                                    "allow_http",
                                    "surface",
+                                   "api_version",
                                    "proxy",
                                    "headers",
                                    "timeouts",
@@ -248,6 +249,11 @@ static int read_type(struct moot_config_reader *reader, const struct moot_tree *
     rc = moot__config_choice(reader, moot__tree_get(node, "surface"), words, &surface);
     provider->dialect = moot__dialect_find(name, moot__view_str(words[surface]));
     provider->auth = provider->dialect->auth;
+    if (rc == MOOT_OK)
+        rc = moot__config_text(reader, moot__tree_get(node, "api_version"), &provider->version);
+    if (rc == MOOT_OK && provider->version.len && !is_header_value(provider->version))
+        rc = moot__config_fail(reader, MOOT_ECONFIG, moot__tree_get(node, "api_version"),
+                               "a version is one line without control characters");
     return rc;
 }
 

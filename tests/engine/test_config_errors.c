@@ -98,6 +98,12 @@ static const struct bad cases[] = {
     {ROLES "providers:\n  p: {base_url: x}\n", MOOT_ECONFIG, 3, 3, "no type"},
     {ROLES "providers:\n  p: {type: nobody}\n", MOOT_ECONFIG, 3, 13, "databricks, openai"},
     {ROLES "providers:\n  p: {type: other}\n", MOOT_ECONFIG, 3, 13, "databricks, openai"},
+    {"models: {oracle: {endpoint: a, seed: 1}, judge: {endpoint: b}}\nproviders:\n"
+     "  p: {type: anthropic, api_key: env:KEY}\n",
+     MOOT_ECONFIG, 1, 32, "seed cannot be told to Anthropic"},
+    {"models: {oracle: {endpoint: a, temperature: 2}, judge: {endpoint: b}}\nproviders:\n"
+     "  p: {type: anthropic, api_key: env:KEY}\n",
+     MOOT_ECONFIG, 1, 10, "a temperature above 1"},
     {OPENAI("api_key: " CANARY), MOOT_ECONFIG, 3, 30, "a literal secret is refused"},
     {OPENAI("api_key: 12345"), MOOT_ECONFIG, 3, 30, "a literal secret is refused"},
     {OPENAI("api_key: 'exec:get'"), MOOT_ECONFIG, 3, 30, "exec: credentials are not available"},
