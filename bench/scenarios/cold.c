@@ -4,10 +4,14 @@
  *     moot_cold STREAM_URL TOKEN_MS COLD_URL CA_FILE COLD_COUNT
  *
  * Two engines share the loop, one for each provider. Streams begin, and once all of them speak the
- * cold conversations begin at once, each with a connection of its own. A token's lateness is how
- * far it is behind its stream's schedule, taken from the earliest of the stream's tokens; the
- * server's own lateness is in it. The longest turn of the loop is what the client alone is
- * answerable for. */
+ * cold conversations begin at once, each with a connection of its own.
+ *
+ * How late a token is, three times. `whole`: its event behind its stream's schedule, which is taken
+ * from the earliest of the stream's tokens. `server`: the same of its arrival in this machine's
+ * kernel, before anybody was woken for it (arrivals.h). `client`: from that arrival to its event,
+ * which is what the client alone is answerable for. A read that held several tokens counts them
+ * from the last one's arrival; that takes a client that is late by a token's time, and `whole`
+ * would show it. */
 #include <moot.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,13 +20,16 @@
 #include <time.h>
 #include <uv.h>
 
+#include "arrivals.h"
+
 #define MS UINT64_C(1000000)
 
 enum { STREAMS = 100, TOKENS_MAX = 2000 };
 
 struct stream {
     struct host *host;
-    uint64_t arrived_ns[TOKENS_MAX];
+    uint64_t arrived_ns[TOKENS_MAX]; /* in the kernel; these two by CLOCK_REALTIME */
+    uint64_t told_ns[TOKENS_MAX];
     unsigned count, in_reply; /* tokens in all; of the reply under way */
     unsigned first[2];        /* where each reply begins in `arrived_ns` */
     unsigned replies;
@@ -34,19 +41,19 @@ struct host {
     struct moot_engine *streaming, *cold;
     struct stream streams[STREAMS];
     unsigned speaking, streams_over, cold_count, cold_over, failed;
-    bool is_cold_begun;
     uint64_t token_ns;
-    uint64_t cold_began_ns, cold_took_ns, cpu_at_cold_ns, cold_cpu_ns;
+    uint64_t cold_began_ns, cold_over_ns; /* by CLOCK_REALTIME */
+    uint64_t cpu_at_cold_ns, cold_cpu_ns, begin_cpu_ns;
     uint64_t turn_ns, idle_ns, turn_cpu_ns; /* when the loop's turn began */
-    uint64_t turn_max_ns, turn_cpu_max_ns;  /* of the turns since the burst began */
+    uint64_t turn_max_ns, turn_cpu_max_ns;  /* of the turns after the one that began the burst */
     struct moot_engine_stats stats;
 };
 
-static uint64_t cpu_ns(clockid_t clock)
+static uint64_t clock_ns(clockid_t clock)
 {
-    struct timespec used;
-    clock_gettime(clock, &used);
-    return (uint64_t)used.tv_sec * 1000 * MS + (uint64_t)used.tv_nsec;
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000 * MS + (uint64_t)now.tv_nsec;
 }
 
 static struct moot_plan *load_plan(const char *url)
@@ -124,8 +131,8 @@ static void on_cold_done(struct moot_conversation *conversation, const struct mo
     note_outcome(host, outcome);
     if (++host->cold_over < host->cold_count)
         return;
-    host->cold_took_ns = uv_hrtime() - host->cold_began_ns;
-    host->cold_cpu_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - host->cpu_at_cold_ns;
+    host->cold_over_ns = clock_ns(CLOCK_REALTIME);
+    host->cold_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - host->cpu_at_cold_ns;
     host->stats.size = sizeof host->stats;
     moot_engine_stats(host->cold, &host->stats);
     close_when_over(host);
@@ -133,11 +140,8 @@ static void on_cold_done(struct moot_conversation *conversation, const struct mo
 
 static void begin_cold(struct host *host)
 {
-    host->is_cold_begun = true;
-    host->cold_began_ns = host->turn_ns = uv_hrtime();
-    host->idle_ns = uv_metrics_idle_time(&host->loop);
-    host->turn_cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
-    host->cpu_at_cold_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
+    host->cold_began_ns = clock_ns(CLOCK_REALTIME);
+    host->cpu_at_cold_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     for (unsigned i = 0; i < host->cold_count; i++) {
         struct moot_conversation_options options = {.on_done = on_cold_done, .data = host};
         if (begin(host->cold, &options) != MOOT_OK) {
@@ -145,6 +149,7 @@ static void begin_cold(struct host *host)
             host->cold_over++;
         }
     }
+    host->begin_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - host->cpu_at_cold_ns;
 }
 
 /* --- streams --------------------------------------------------------------------------------- */
@@ -159,7 +164,8 @@ static void on_event(struct moot_conversation *conversation, const struct moot_e
         stream->first[stream->replies++] = stream->count;
     if (event->type != MOOT_EVENT_TOKENS || stream->count == TOKENS_MAX)
         return;
-    stream->arrived_ns[stream->count++] = uv_hrtime();
+    stream->arrived_ns[stream->count] = arrivals_latest_ns();
+    stream->told_ns[stream->count++] = clock_ns(CLOCK_REALTIME);
     if (stream->count == 1 && ++host->speaking == STREAMS)
         begin_cold(host);
 }
@@ -178,22 +184,44 @@ static void on_stream_done(struct moot_conversation *conversation,
 static void on_turn_end(uv_prepare_t *prepare)
 {
     struct host *host = prepare->data;
-    if (!host->is_cold_begun || host->cold_over == host->cold_count)
+    if (!host->cold_began_ns || host->cold_over == host->cold_count)
         return;
     uint64_t now_ns = uv_hrtime(), idle_ns = uv_metrics_idle_time(&host->loop);
+    uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     uint64_t worked_ns = now_ns - host->turn_ns - (idle_ns - host->idle_ns);
-    if (worked_ns > host->turn_max_ns)
+    bool is_first = host->turn_ns == 0;
+    if (!is_first && worked_ns > host->turn_max_ns)
         host->turn_max_ns = worked_ns;
-    uint64_t turn_cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
-    if (turn_cpu_ns - host->turn_cpu_ns > host->turn_cpu_max_ns)
-        host->turn_cpu_max_ns = turn_cpu_ns - host->turn_cpu_ns;
+    if (!is_first && cpu_ns - host->turn_cpu_ns > host->turn_cpu_max_ns)
+        host->turn_cpu_max_ns = cpu_ns - host->turn_cpu_ns;
     host->turn_ns = now_ns;
     host->idle_ns = idle_ns;
-    host->turn_cpu_ns = turn_cpu_ns;
+    host->turn_cpu_ns = cpu_ns;
 }
 
-/* --- what came of it ---------------------------------------------------------------------------
- */
+/* --- what came of it ------------------------------------------------------------------------- */
+
+struct lateness {
+    size_t count;
+    uint64_t ns[STREAMS * TOKENS_MAX];
+};
+
+static void add_late(struct lateness *late, uint64_t at_ns, uint64_t due_ns)
+{
+    late->ns[late->count++] = at_ns > due_ns ? at_ns - due_ns : 0;
+}
+
+/* When the first token of a reply would have come, by the least late of them all. */
+static uint64_t schedule(const uint64_t *at_ns, unsigned count, uint64_t token_ns)
+{
+    uint64_t origin_ns = UINT64_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t begun_ns = at_ns[i] - i * token_ns;
+        if (begun_ns < origin_ns)
+            origin_ns = begun_ns;
+    }
+    return origin_ns;
+}
 
 static int compare(const void *a, const void *b)
 {
@@ -201,56 +229,79 @@ static int compare(const void *a, const void *b)
     return *left < *right ? -1 : *left > *right;
 }
 
-/* How late each token of one reply was, to the end of `out`. Returns how many. */
-static size_t reply_lateness(const struct stream *stream, unsigned from, unsigned to,
-                             uint64_t token_ns, uint64_t *out)
+static void print_lateness(const char *name, struct lateness *late)
 {
-    uint64_t origin_ns = UINT64_MAX;
-    for (unsigned i = from; i < to; i++) {
-        uint64_t begun_ns = stream->arrived_ns[i] - (i - from) * token_ns;
-        if (begun_ns < origin_ns)
-            origin_ns = begun_ns;
+    static const unsigned bounds_ms[] = {1, 2, 3, 4, 5, 10};
+    enum { BOUNDS = sizeof bounds_ms / sizeof bounds_ms[0] };
+    size_t below[BOUNDS + 1] = {0}, at = 0, count = late->count;
+    qsort(late->ns, count, sizeof late->ns[0], compare);
+    for (size_t i = 0; i < count; i++) {
+        while (at < BOUNDS && late->ns[i] > bounds_ms[at] * MS)
+            at++;
+        below[at]++;
     }
-    for (unsigned i = from; i < to; i++)
-        out[i - from] = stream->arrived_ns[i] - (i - from) * token_ns - origin_ns;
-    return to - from;
+    printf(",\"%s\":{\"tokens\":%zu,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,\"counts\":{",
+           name, count, count ? (double)late->ns[count / 2] / (double)MS : 0.0,
+           count ? (double)late->ns[count * 99 / 100] / (double)MS : 0.0,
+           count ? (double)late->ns[count - 1] / (double)MS : 0.0);
+    for (size_t i = 0; i < BOUNDS; i++)
+        printf("\"to_%u_ms\":%zu,", bounds_ms[i], below[i]);
+    printf("\"above\":%zu}}", below[BOUNDS]);
+}
+
+/* Of all tokens, or of those that the kernel had while the burst lasted. */
+static void print_latenesses(const struct host *host, bool only_burst)
+{
+    static struct lateness whole, server, client;
+    whole.count = server.count = client.count = 0;
+    for (unsigned s = 0; s < STREAMS; s++) {
+        const struct stream *stream = &host->streams[s];
+        for (unsigned r = 0; r < stream->replies; r++) {
+            unsigned from = stream->first[r];
+            unsigned to = r + 1 < stream->replies ? stream->first[r + 1] : stream->count;
+            const uint64_t *arrived_ns = stream->arrived_ns + from,
+                           *told_ns = stream->told_ns + from;
+            uint64_t due_ns = schedule(told_ns, to - from, host->token_ns);
+            uint64_t server_due_ns = schedule(arrived_ns, to - from, host->token_ns);
+            for (unsigned i = 0; i < to - from; i++) {
+                if (only_burst &&
+                    (arrived_ns[i] < host->cold_began_ns || arrived_ns[i] > host->cold_over_ns))
+                    continue;
+                add_late(&whole, told_ns[i], due_ns + i * host->token_ns);
+                add_late(&server, arrived_ns[i], server_due_ns + i * host->token_ns);
+                add_late(&client, told_ns[i], arrived_ns[i]);
+            }
+        }
+    }
+    print_lateness(only_burst ? "burst_whole" : "whole", &whole);
+    print_lateness(only_burst ? "burst_server" : "server", &server);
+    print_lateness(only_burst ? "burst_client" : "client", &client);
 }
 
 static void report(struct host *host)
 {
-    static uint64_t late_ns[STREAMS * TOKENS_MAX];
-    size_t count = 0, above = 0;
-    for (unsigned s = 0; s < STREAMS; s++) {
-        const struct stream *stream = &host->streams[s];
-        for (unsigned r = 0; r < stream->replies; r++)
-            count += reply_lateness(stream, stream->first[r],
-                                    r + 1 < stream->replies ? stream->first[r + 1] : stream->count,
-                                    host->token_ns, late_ns + count);
-    }
-    qsort(late_ns, count, sizeof late_ns[0], compare);
-    for (size_t i = 0; i < count; i++)
-        above += late_ns[i] > 5 * MS;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"connections\":%llu,\"handshakes\":%llu,\"resumed\":%llu,\"failed\":%u,"
-           "\"cold_ms\":%.1f,\"cold_cpu_ms\":%.1f,\"turn_max_ms\":%.2f,\"turn_cpu_max_ms\":%.2f,"
-           "\"tokens\":%zu,"
-           "\"late_p50_ms\":%.2f,\"late_p99_ms\":%.2f,\"late_max_ms\":%.2f,\"late_above_5ms\":%zu,"
-           "\"peak_mb\":%.1f}\n",
+           "\"cold_ms\":%.1f,\"cold_cpu_ms\":%.1f,\"begin_cpu_ms\":%.2f,\"turn_max_ms\":%.2f,"
+           "\"turn_cpu_max_ms\":%.2f,\"peak_mb\":%.1f",
            (unsigned long long)host->stats.connections, (unsigned long long)host->stats.handshakes,
            (unsigned long long)host->stats.resumed, host->failed,
-           (double)host->cold_took_ns / (double)MS, (double)host->cold_cpu_ns / (double)MS,
+           (double)(host->cold_over_ns - host->cold_began_ns) / (double)MS,
+           (double)host->cold_cpu_ns / (double)MS, (double)host->begin_cpu_ns / (double)MS,
            (double)host->turn_max_ns / (double)MS, (double)host->turn_cpu_max_ns / (double)MS,
-           count, count ? (double)late_ns[count / 2] / (double)MS : 0.0,
-           count ? (double)late_ns[count * 99 / 100] / (double)MS : 0.0,
-           count ? (double)late_ns[count - 1] / (double)MS : 0.0, above,
            (double)usage.ru_maxrss / 1024);
+    print_latenesses(host, false);
+    print_latenesses(host, true);
+    printf("}\n");
 }
 
 static int run(struct host *host, char **words)
 {
     host->token_ns = strtoull(words[2], NULL, 10) * MS;
     host->cold_count = (unsigned)strtoul(words[5], NULL, 10);
+    const char *port = strrchr(words[1], ':');
+    arrivals_watch((uint16_t)strtoul(port ? port + 1 : "", NULL, 10));
     host->streaming = make_engine(host, words[1], words[4]);
     host->cold = make_engine(host, words[3], words[4]);
     if (!host->streaming || !host->cold)
