@@ -4,7 +4,7 @@
  *
  *   timers    one uv_timer armed for the earliest of our heap, so that poll ends in time
  *   prepare   runs posted tasks; then the clock's cache opens
- *   poll      sockets: on_ready, on_accept; async: work and lookups that threads finished
+ *   poll      sockets: on_ready, on_accept; waker: work and lookups that threads finished
  *   check     fires the timers that were due when poll returned, runs tasks; the cache closes
  *   closing   the memory of closed sockets; at last our own
  *
@@ -24,14 +24,22 @@
 #include "transport_uv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/base/alloc.h"
 #include "lookup.h"
 #include "transport_uv_internal.h"
 #include "workers.h"
+
+/* A loop that shares its core with computations goes first; one that is never idle still leaves
+ * each of them a tenth. */
+enum { WORK_NICE = 10 };
 
 /* How long what a poll has told is believed: less than a packet is on its way. */
 #define POLL_KNOWN_NS (5 * MOOT_NS_PER_MS)
@@ -302,12 +310,6 @@ static void on_uv_check(uv_check_t *handle)
 
 /* Work and lookups. */
 
-static void wake(void *data)
-{
-    struct transport_uv *t = data;
-    uv_async_send(&t->async);
-}
-
 static int work_submit(struct moot_transport *base, struct moot_work *work)
 {
     struct transport_uv *t = moot__uv_from_base(base);
@@ -316,8 +318,8 @@ static int work_submit(struct moot_transport *base, struct moot_work *work)
         return MOOT_EBUSY;
     const struct moot_workers_options options = {.threads_max = MOOT_LIMIT_WORK_THREADS,
                                                  .queue_max = MOOT_LIMIT_WORK_PENDING,
-                                                 .wake = wake,
-                                                 .data = t};
+                                                 .nice = WORK_NICE,
+                                                 .wake_fd = t->wake_fd};
     int status = t->computers ? MOOT_OK : moot__workers_new(&options, &t->computers);
     if (status != MOOT_OK)
         return status;
@@ -341,8 +343,7 @@ static int resolve_start(struct moot_transport *base, struct moot_resolve *resol
     const struct moot_workers_options options = {.threads_max = MOOT_LIMIT_DNS_THREADS,
                                                  .threads_lost_max = MOOT_LIMIT_DNS_THREADS_LOST,
                                                  .queue_max = MOOT_LIMIT_DNS_PENDING,
-                                                 .wake = wake,
-                                                 .data = t,
+                                                 .wake_fd = t->wake_fd,
                                                  .drop = moot__lookup_drop};
     int status = t->names ? MOOT_OK : moot__workers_new(&options, &t->names);
     if (status != MOOT_OK)
@@ -397,21 +398,25 @@ static void finish_work(struct transport_uv *t, struct moot_work *work)
 }
 
 /* Once it is closing and nothing more can come from a thread. */
-static void close_async_if_idle(struct transport_uv *t)
+static void close_waker_if_idle(struct transport_uv *t)
 {
-    if (!t->is_closing || t->works > 0 || uv_is_closing((uv_handle_t *)&t->async))
+    if (!t->is_closing || t->works > 0 || uv_is_closing((uv_handle_t *)&t->waker))
         return;
     moot__workers_close(t->computers);
     t->computers = NULL;
-    uv_close((uv_handle_t *)&t->async, on_handle_closed);
+    uv_close((uv_handle_t *)&t->waker, on_handle_closed);
+    close(t->wake_fd);
 }
 
 /* Whatever a callback does, cancelling or closing included, takes what it concerns off the lists
  * here, so that popping until they are empty is right. */
-static void on_uv_async(uv_async_t *handle)
+static void on_uv_wake(uv_poll_t *handle, int status, int events)
 {
     struct transport_uv *t = handle->data;
     struct moot_list done, *node;
+    eventfd_t count;
+    moot__ignore(status != 0 || events != 0);
+    moot__ignore(eventfd_read(t->wake_fd, &count) != 0); /* first: what is done later wakes again */
     moot__list_init(&done);
     if (t->names)
         moot__workers_take_done(t->names, &done);
@@ -423,7 +428,7 @@ static void on_uv_async(uv_async_t *handle)
     moot__list_splice(&done, &t->works_skipped);
     while ((node = moot__list_pop_front(&done)))
         finish_work(t, moot__list_entry(node, struct moot_work, node));
-    close_async_if_idle(t);
+    close_waker_if_idle(t);
 }
 
 /* The whole. */
@@ -449,19 +454,42 @@ static const struct moot_transport_ops transport_ops = {
     .unlisten = moot__uv_unlisten,
 };
 
-/* The async handle comes first, as the only one whose making can fail. */
+/* The kernel doubles the table of descriptors when it is full, and in a process with threads every
+ * other one then waits 10 to 20 ms (for RCU): in the middle of a burst of connections, three times
+ * on the way to a thousand. So it grows once, here, as far as it may. Best effort. */
+static void make_room_for_descriptors(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == 0)
+        return;
+    int last = MOOT_LIMIT_DESCRIPTORS_AHEAD - 1;
+    if (limit.rlim_cur <= (rlim_t)last)
+        last = (int)limit.rlim_cur - 1;
+    int highest = fcntl(fd, F_DUPFD_CLOEXEC, last);
+    if (highest >= 0)
+        close(highest);
+}
+
+/* The waker comes first, as the only one whose making can fail. */
 static int open_handles(struct transport_uv *t)
 {
-    if (uv_async_init(t->loop, &t->async, on_uv_async) != 0)
+    t->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (t->wake_fd < 0)
         return MOOT_ENOMEM;
+    if (uv_poll_init(t->loop, &t->waker, t->wake_fd) != 0) {
+        close(t->wake_fd);
+        return MOOT_ENOMEM;
+    }
+    make_room_for_descriptors(t->wake_fd);
+    uv_poll_start(&t->waker, UV_READABLE, on_uv_wake);
     uv_timer_init(t->loop, &t->timer);
     uv_prepare_init(t->loop, &t->prepare);
     uv_check_init(t->loop, &t->check);
     uv_idle_init(t->loop, &t->idle);
     uv_prepare_start(&t->prepare, on_uv_prepare);
     uv_check_start(&t->check, on_uv_check);
-    t->async.data = t->timer.data = t->prepare.data = t->check.data = t->idle.data = t;
-    uv_unref((uv_handle_t *)&t->async);
+    t->waker.data = t->timer.data = t->prepare.data = t->check.data = t->idle.data = t;
+    uv_unref((uv_handle_t *)&t->waker);
     uv_unref((uv_handle_t *)&t->timer);
     uv_unref((uv_handle_t *)&t->prepare);
     uv_unref((uv_handle_t *)&t->check);
@@ -530,6 +558,6 @@ void moot__transport_uv_close(struct moot_transport *base, void (*on_closed)(voi
     uv_close((uv_handle_t *)&t->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&t->check, on_handle_closed);
     uv_close((uv_handle_t *)&t->idle, on_handle_closed);
-    uv_ref((uv_handle_t *)&t->async); /* works that run keep the loop until their `done` */
-    uv_async_send(&t->async);
+    uv_ref((uv_handle_t *)&t->waker); /* works that run keep the loop until their `done` */
+    moot__ignore(eventfd_write(t->wake_fd, 1) != 0);
 }

@@ -16,7 +16,8 @@ struct transport_uv {
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t idle;
-    uv_async_t async;
+    uv_poll_t waker; /* of `wake_fd`, which workers add to */
+    int wake_fd;
     size_t handles; /* open in the loop, closing ones included */
     size_t holds;
 

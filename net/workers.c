@@ -5,11 +5,17 @@
  * it out of its list, or, while it runs, marks it ABANDONED so that its thread drops it. A thread
  * in abandoned work is lost until that returns; lost threads are replaced, up to a ceiling.
  *
+ * The owner is woken after the lock was let go: on a core that they share it runs at once, and
+ * would wait for the lock until the thread gets its turn again. A uv_async would not do either,
+ * since its owner spins while the thread that woke it is preempted (libuv before 1.45).
+ *
  * The pool is freed by whoever leaves last, the owner or a thread. */
 #include "workers.h"
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include "engine/base/alloc.h"
 #include "engine/base/check.h"
@@ -22,8 +28,8 @@ struct moot_workers {
     pthread_cond_t changed;
     struct moot_list queued, done;
     size_t queued_count;
-    unsigned threads, idle, lost;
-    bool closed;
+    unsigned threads, idle, lost, waking;
+    bool closing, closed;
 };
 
 static void workers_free(struct moot_workers *workers)
@@ -36,16 +42,16 @@ static void workers_free(struct moot_workers *workers)
 
 int moot__workers_new(const struct moot_workers_options *options, struct moot_workers **out)
 {
-    assert(options->threads_max > 0 && options->queue_max > 0 && options->wake);
+    assert(options->threads_max > 0 && options->queue_max > 0 && options->wake_fd >= 0);
     *out = NULL;
     struct moot_workers *workers = moot__calloc(NULL, 1, sizeof *workers);
     if (!workers)
         return MOOT_ENOMEM;
+    workers->options = *options;
     if (pthread_mutex_init(&workers->lock, NULL) != 0)
         goto free_workers;
     if (pthread_cond_init(&workers->changed, NULL) != 0)
         goto destroy_lock;
-    workers->options = *options;
     moot__list_init(&workers->queued);
     moot__list_init(&workers->done);
     *out = workers;
@@ -80,13 +86,24 @@ static void run_one(struct moot_workers *workers)
     work->state = WORK_DONE;
     bool is_first = moot__list_is_empty(&workers->done);
     moot__list_push_back(&workers->done, &work->node);
-    if (is_first)
-        workers->options.wake(workers->options.data);
+    if (!is_first)
+        return;
+    workers->waking++;
+    pthread_mutex_unlock(&workers->lock);
+    moot__ignore(eventfd_write(workers->options.wake_fd, 1) != 0); /* fails only when it is full */
+    pthread_mutex_lock(&workers->lock);
+    if (--workers->waking == 0 && workers->closing)
+        pthread_cond_broadcast(&workers->changed);
 }
 
 static void *thread_main(void *data)
 {
     struct moot_workers *workers = data;
+    if (workers->options.nice) {
+        /* Linux: of this thread alone. One that may not is as it was. */
+        int nice = getpriority(PRIO_PROCESS, 0) + workers->options.nice;
+        moot__ignore(setpriority(PRIO_PROCESS, 0, nice) != 0);
+    }
     pthread_mutex_lock(&workers->lock);
     /* A thread that was lost finds its replacement at work, and leaves. */
     while (workers->threads - workers->lost <= workers->options.threads_max) {
@@ -198,6 +215,9 @@ void moot__workers_close(struct moot_workers *workers)
     pthread_mutex_lock(&workers->lock);
     assert(!workers->closed);
     assert(moot__list_is_empty(&workers->queued) && moot__list_is_empty(&workers->done));
+    workers->closing = true;
+    while (workers->waking > 0) /* no longer than it takes to add to wake_fd */
+        pthread_cond_wait(&workers->changed, &workers->lock);
     workers->closed = true;
     bool is_last = workers->threads == 0;
     pthread_cond_broadcast(&workers->changed);

@@ -14,10 +14,10 @@ struct moot_workers_options {
     unsigned threads_max;      /* at work at once */
     unsigned threads_lost_max; /* beyond those: threads that sit in abandoned work */
     size_t queue_max;          /* works waiting for a thread */
-    /* Something was done: call moot__workers_take_done. From a worker thread, under the pool's
-     * lock; not again before the next take. Never after moot__workers_close. */
-    void (*wake)(void *data);
-    void *data;
+    int nice;                  /* added to the threads' own nice value, and to no other thread's */
+    /* An eventfd, added to when something was done: then call moot__workers_take_done. It may be
+     * for nothing. Not used any more once moot__workers_close returned. */
+    int wake_fd;
     /* Releases an abandoned work, from any thread; NULL if works are never abandoned. */
     void (*drop)(struct moot_work *work);
 };

@@ -30,6 +30,7 @@
     X(EVENTSTREAM_HEADERS, 64, "how many headers it has; ELIMIT")                                  \
     /* Connections */                                                                              \
     X(READ_CHUNK_BYTES, 64 << 10, "one read from a socket")                                        \
+    X(DESCRIPTORS_AHEAD, 16384, "descriptors the process's table has room for from the start")     \
     X(DNS_ADDRESSES, 16, "addresses kept of one lookup")                                           \
     X(DNS_CACHE_ENTRIES, 1024, "names in the DNS cache")                                           \
     X(DNS_PENDING, 1024, "lookups waiting for a thread; EDNS")                                     \
@@ -38,7 +39,7 @@
     X(WORK_THREADS, 2, "computations at work at once")                                             \
     X(WORK_PENDING, 100000, "computations waiting for a thread; EBUSY")                            \
     X(ACCEPTS_PER_TURN, 64, "connections accepted before others get their turn")                   \
-    X(DEPARTURES_PER_TURN, 64, "calls begun before sockets get their turn")                        \
+    X(DEPARTURES_PER_TURN, 16, "calls begun before sockets get their turn")                        \
     X(POOL_IDLE_PER_ORIGIN, 16384, "idle connections kept; the oldest is closed")                  \
     X(TLS_HANDSHAKES, 2, "full handshakes at work at once in one process-wide pool of an engine")  \
     X(TLS_SESSIONS, 256, "origins whose TLS session is kept; the oldest unused one is dropped")    \

@@ -3,6 +3,10 @@
 #include "tests/support/test.h"
 
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 
 #include "engine/base/check.h"
 #include "net/transport_uv.h"
@@ -178,12 +182,38 @@ static void new_and_close_leave_nothing(void **state)
     }
 }
 
+/* Descriptors. */
+
+/* How many the kernel's table has room for. */
+static unsigned long room_for_descriptors(void)
+{
+    char line[128];
+    unsigned long room = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    assert_non_null(status);
+    while (room == 0 && fgets(line, sizeof line, status))
+        if (strncmp(line, "FDSize:", 7) == 0)
+            room = strtoul(line + 7, NULL, 10);
+    fclose(status);
+    return room;
+}
+
+static void a_burst_of_sockets_finds_room_for_its_descriptors(void **state)
+{
+    moot__ignore(state == NULL); /* the transport was made by set_up */
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    bool is_low = limit.rlim_cur < MOOT_LIMIT_DESCRIPTORS_AHEAD;
+    assert_true(room_for_descriptors() >= (is_low ? limit.rlim_cur : MOOT_LIMIT_DESCRIPTORS_AHEAD));
+}
+
 #define ON_LOOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_and_close_leave_nothing),
+        ON_LOOP(a_burst_of_sockets_finds_room_for_its_descriptors),
         ON_LOOP(work_is_done_once_each),
         ON_LOOP(close_waits_for_running_work_and_skips_the_rest),
         cmocka_unit_test(two_transports_on_two_threads_share_nothing),
