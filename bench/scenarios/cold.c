@@ -217,7 +217,7 @@ static uint64_t schedule(const uint64_t *at_ns, unsigned count, uint64_t token_n
     uint64_t origin_ns = UINT64_MAX;
     for (unsigned i = 0; i < count; i++) {
         uint64_t begun_ns = at_ns[i] - i * token_ns;
-        if (begun_ns < origin_ns)
+        if (at_ns[i] && begun_ns < origin_ns)
             origin_ns = begun_ns;
     }
     return origin_ns;
@@ -268,6 +268,8 @@ static void print_latenesses(const struct host *host, bool only_burst)
                     (arrived_ns[i] < host->cold_began_ns || arrived_ns[i] > host->cold_over_ns))
                     continue;
                 add_late(&whole, told_ns[i], due_ns + i * host->token_ns);
+                if (!arrived_ns[i]) /* before the kernel had begun to stamp */
+                    continue;
                 add_late(&server, arrived_ns[i], server_due_ns + i * host->token_ns);
                 add_late(&client, told_ns[i], arrived_ns[i]);
             }
