@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Requests drawn from a seed, signed by us and by botocore: the same signature, or it says where not.
-Runs in the interpreter that has botocore."""
+"""Requests drawn from a seed, signed by us and by botocore: the same signature, or it says
+where not. Runs in the interpreter that has botocore."""
 import datetime
 import random
 import subprocess
@@ -12,13 +12,15 @@ import peers  # noqa: E402
 
 REQUESTS = 500
 SEGMENTS = ["model", "a%3Ab", "arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aprofile%2Fus.x", "..", ".", "",
-            "a b", "a+b", "~x", "%e2%82%ac", "v2:0", "converse-stream", "...", "*'()!", "a;b=c,d@e&f$"]
+            "a b", "a+b", "~x", "%e2%82%ac", "v2:0", "converse-stream", "...", "*'()!",
+            "a;b=c,d@e&f$"]
+NAMES = ["a", "A", "a-b", "a%20b", "b", "%E1%88%B4"]
 VALUES = ["a", "  a   b\tc  ", "", "a,b , c", "\"quoted  text\"", "application/json", " ", "x=1; y=2"]
 
 
 def draw_request(rng):
     path = "/" + "/".join(rng.choice(SEGMENTS) for _ in range(rng.randrange(5)))
-    query = "&".join(f"{rng.choice(['a', 'A', 'a-b', 'a%20b', 'b', '%E1%88%B4'])}={rng.choice(['', '1', 'x-y', '%2F'])}"
+    query = "&".join(f"{rng.choice(NAMES)}={rng.choice(['', '1', 'x-y', '%2F'])}"
                      for _ in range(rng.randrange(4)))
     host = "bedrock-runtime.us-east-1.amazonaws.com" + rng.choice(["", ":8443"])
     headers = [("Host", host), ("Content-Type", rng.choice(VALUES))]
