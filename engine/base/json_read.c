@@ -12,10 +12,11 @@
 /* The reader drives yajl over a whole document and builds a tree in an arena.
  *
  * What yajl cannot be trusted with is done here. It checks UTF-8 by halves, takes vertical tab and
- * form feed for space, decodes surrogate escapes wrongly, has no limits, and writes through a
- * failed allocation. So: the bytes are validated first; the callbacks count depth and keys; yajl
- * allocates from a reserve that is large enough for any document of that size; and strings with
- * escapes are decoded here, from the raw text, wherever yajl reports one.
+ * form feed for space, decodes surrogate escapes wrongly, has no limits, takes the beginning of a
+ * string after the document, and writes through a failed allocation. So: the bytes are validated
+ * first; the callbacks count depth and keys; what follows the root is looked at; yajl allocates
+ * from a reserve that is large enough for any document of that size; and strings with escapes are
+ * decoded here, from the raw text, wherever yajl reports one.
  *
  * The text is copied into the arena once, with a space after it, so that a number at the end is a
  * token like any other. Strings and numbers are views into that copy; escapes are decoded in place,
@@ -36,6 +37,7 @@ struct builder {
     size_t slab_left, slab_len; /* of them, and of every slab */
     struct moot_json *open;     /* the innermost open container, or NULL */
     struct moot_json *root;     /* once it is complete */
+    size_t root_end;            /* just after it */
     struct moot_view key;       /* waiting for its value */
     uint32_t depth;
     struct moot_json_read_options options;
@@ -179,6 +181,7 @@ static int append(struct builder *b, struct moot_json *node)
     struct moot_json *parent = b->open;
     if (!parent) {
         b->root = node;
+        b->root_end = yajl_get_bytes_consumed(b->parser);
         return 1;
     }
     if (parent->child) {
@@ -367,6 +370,17 @@ static int copy_text(struct builder *b, struct moot_view text)
     return 1;
 }
 
+/* yajl waits for the end of a string also where none may be, and yajl_complete_parse does not mind
+ * that it never comes; of a document that ends in space it finds nothing else either. */
+static void check_rest(struct builder *b)
+{
+    size_t at = b->root_end;
+    while (at < b->len && memchr(" \t\r\n", b->base[at], 4))
+        at++;
+    if (at < b->len)
+        fail(b, MOOT_EJSON, at, "unexpected character");
+}
+
 static int parse(struct builder *b)
 {
     struct moot_json_reserve reserve MOOT_UNINITIALIZED; /* 6 KiB */
@@ -378,12 +392,12 @@ static int parse(struct builder *b)
     yajl_status status = yajl_parse(b->parser, (const unsigned char *)b->base, b->len);
     size_t consumed = yajl_get_bytes_consumed(b->parser);
     bool whole = b->root && !b->open;
-    if (status == yajl_status_ok && whole)
-        status = yajl_complete_parse(b->parser);
     if (status == yajl_status_error)
         fail(b, MOOT_EJSON, consumed ? consumed - 1 : 0, "unexpected character");
     else if (status == yajl_status_ok && !whole)
         fail(b, MOOT_EJSON, b->len - 1, "unexpected end");
+    else if (status == yajl_status_ok)
+        check_rest(b);
     yajl_free(b->parser);
     moot__json_reserve_deinit(&reserve);
     assert(b->error.code || (status == yajl_status_ok && whole && b->depth == 0));

@@ -183,6 +183,9 @@ static void what_yajl_lets_through_is_rejected(void **state)
     assert_error(f, "[\"abc", MOOT_EJSON, 5);
     assert_error(f, "{} {}", MOOT_EJSON, 3);
     assert_error(f, "1 2", MOOT_EJSON, 2);
+    assert_error(f, "{} \"abc", MOOT_EJSON, 3);
+    assert_error(f, "1\n\"", MOOT_EJSON, 2);
+    assert_error(f, "\"a\"\"", MOOT_EJSON, 3);
     assert_error(f, "[1,]", MOOT_EJSON, 3);
     assert_error(f, "/**/1", MOOT_EJSON, 0);
     assert_int_equal(read_with(f, moot__view("1\0", 2), NULL), MOOT_EJSON);
