@@ -398,8 +398,7 @@ static int parse(struct builder *b)
         fail(b, MOOT_EJSON, b->len - 1, "unexpected end");
     else if (status == yajl_status_ok)
         check_rest(b);
-    yajl_free(b->parser);
-    moot__json_reserve_deinit(&reserve);
+    moot__json_reserve_deinit(&reserve); /* all that yajl_free would give back piece by piece */
     assert(b->error.code || (status == yajl_status_ok && whole && b->depth == 0));
     return b->error.code == MOOT_OK;
 }
