@@ -39,7 +39,6 @@
 #define USED_ENOUGH       0.8
 #define CLEAN_PERIOD_NS   (10 * MOOT_NS_PER_S)
 #define WINDOW_NS         (60 * MOOT_NS_PER_S) /* what an estimate looks back */
-#define MARK_INTERVAL_NS  MOOT_NS_PER_S
 #define COOLDOWN_MIN_NS   MOOT_NS_PER_S
 #define COOLDOWN_MAX_NS   (15 * MOOT_NS_PER_S)
 #define BACKOFF_MIN_NS    (200 * MOOT_NS_PER_MS)
@@ -67,44 +66,12 @@
 #define RESERVE_SHARE_MAX (64 * SHARE_ALL)
 #define ROUND_NS_MIN      (250 * MOOT_NS_PER_MS) /* a fast server must not be flooded at once */
 
-/* What the provider let through so far: sent and not refused. Answers come late (a long reply takes
- * a minute), refusals come at once, so this is known long before the successes are. */
-static int64_t accepted_now(struct moot_limiter *limiter)
-{
-    return (int64_t)atomic_load(&limiter->granted) - (int64_t)atomic_load(&limiter->throttled);
-}
-
-static void mark(struct moot_limiter *limiter, uint64_t now_ns)
-{
-    unsigned newest = (limiter->adapt.mark_next + MOOT_LIMITER_MARKS - 1) % MOOT_LIMITER_MARKS;
-    if (limiter->adapt.mark_count > 0 &&
-        now_ns < limiter->adapt.marks[newest].at_ns + MARK_INTERVAL_NS)
-        return;
-    limiter->adapt.marks[limiter->adapt.mark_next] =
-        (struct moot_limiter_mark){now_ns, accepted_now(limiter)};
-    limiter->adapt.mark_next = (limiter->adapt.mark_next + 1) % MOOT_LIMITER_MARKS;
-    if (limiter->adapt.mark_count < MOOT_LIMITER_MARKS)
-        limiter->adapt.mark_count++;
-}
-
-/* The newest mark that is not younger than `since_ns`; the epoch's start if there is none. */
-static struct moot_limiter_mark mark_at(const struct moot_limiter *limiter, uint64_t since_ns)
-{
-    struct moot_limiter_mark best = {limiter->adapt.started_ns, 0};
-    for (unsigned i = 0; i < limiter->adapt.mark_count; i++) {
-        struct moot_limiter_mark candidate = limiter->adapt.marks[i];
-        if (candidate.at_ns <= since_ns && candidate.at_ns >= best.at_ns)
-            best = candidate;
-    }
-    return best;
-}
-
 static uint64_t measured_milli(struct moot_limiter *limiter, uint64_t now_ns)
 {
     uint64_t since_ns = limiter->adapt.started_ns;
     if (limiter->adapt.opened_ns > since_ns + WINDOW_NS)
         since_ns = limiter->adapt.opened_ns - WINDOW_NS;
-    struct moot_limiter_mark from = mark_at(limiter, since_ns);
+    struct moot_limiter_mark from = moot__limiter_mark_at(limiter, since_ns);
     uint64_t span_ns = moot__ns_until(from.at_ns, now_ns);
     if (span_ns < MOOT_NS_PER_MS)
         span_ns = MOOT_NS_PER_MS;
@@ -116,7 +83,7 @@ static uint64_t measured_milli(struct moot_limiter *limiter, uint64_t now_ns)
 /* Whether the epoch is long enough, or has seen enough, for its rate to mean anything. */
 static bool can_learn(struct moot_limiter *limiter, uint64_t now_ns)
 {
-    struct moot_limiter_mark from = mark_at(limiter, limiter->adapt.started_ns);
+    struct moot_limiter_mark from = moot__limiter_mark_at(limiter, limiter->adapt.started_ns);
     return accepted_now(limiter) - from.accepted >= LEARN_ACCEPTED ||
            moot__ns_until(limiter->adapt.started_ns, now_ns) >= LEARN_SPAN_NS;
 }
@@ -397,7 +364,7 @@ void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns)
     limiter->adapt.started_ns = now_ns;
     limiter->adapt.mark_count = 0;
     limiter->adapt.mark_next = 0;
-    mark(limiter, now_ns);
+    moot__limiter_mark(limiter, now_ns);
 }
 
 static void grow_meter(struct moot_limiter *limiter, unsigned i)
@@ -514,7 +481,7 @@ void moot__limiter_on_success(struct moot_limiter *limiter, uint64_t sent_at_ns,
         moot__limiter_close_episode(limiter, now_ns);
         atomic_store(&limiter->pause_until_ns, now_ns);
     } else if (probe == PROBE_CLEAR) {
-        mark(limiter, now_ns);
+        moot__limiter_mark(limiter, now_ns);
         grow_rates(limiter, now_ns);
         grow_concurrency(limiter, now_ns);
     }

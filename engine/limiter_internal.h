@@ -1,7 +1,7 @@
 #ifndef MOOT_LIMITER_INTERNAL_H
 #define MOOT_LIMITER_INTERNAL_H
 
-/* What limiter.c, which lets pass, and limiter_adapt.c, which learns how much, both need. */
+/* What limiter.c, which lets pass, and those that learn how much need. */
 #include "limiter.h"
 
 enum probe_state {
@@ -53,5 +53,18 @@ void moot__limiter_begin_epoch(struct moot_limiter *limiter, uint64_t now_ns);
 
 /* limiter_adapt.c, inside adapt_enter: the probe counts as accepted, the episode is over. */
 void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns);
+
+/* What the provider let through so far: sent and not refused. Answers come late (a long reply takes
+ * a minute), refusals come at once, so this is known long before the successes are. */
+static inline int64_t accepted_now(struct moot_limiter *limiter)
+{
+    return (int64_t)atomic_load(&limiter->granted) - (int64_t)atomic_load(&limiter->throttled);
+}
+
+/* limiter_marks.c, inside adapt_enter: note what is accepted by now, once a second at most; and the
+ * newest note that is not younger than `since_ns`, the epoch's start if there is none. */
+void moot__limiter_mark(struct moot_limiter *limiter, uint64_t now_ns);
+struct moot_limiter_mark moot__limiter_mark_at(const struct moot_limiter *limiter,
+                                               uint64_t since_ns);
 
 #endif
