@@ -493,8 +493,10 @@ static void refuse(struct moot_limiter *limiter, uint64_t now_ns, uint64_t retry
 {
     if (atomic_load(&limiter->probe) == PROBE_CLEAR) {
         episode_open(limiter, now_ns);
-        if (limiter->adapt.is_noisy)
+        if (limiter->adapt.is_noisy) { /* what was sent before is not counted against it */
+            atomic_store(&limiter->cut_at_ns, now_ns);
             return;
+        }
     } else {
         atomic_store(&limiter->probe, PROBE_WAITING);
         uint64_t doubled_ns = 2 * limiter->adapt.backoff_ns;

@@ -2,7 +2,7 @@
  *
  *   moot-quota                    every case, one seed
  *   moot-quota --seeds 1..5       with each of them
- *   moot-quota --only outage      the cases of that name
+ *   moot-quota --only outage      the cases with that in their name, headers and window
  *
  * Exit 0 when every promise was kept:
  *   quota    from the second minute on >= 95 % used; <= 1 % of all requests refused; with headers
@@ -46,9 +46,11 @@ static const struct shape shapes[] = {
     {"quota requests", "none", "", NONE, SLIDING, 1, REQUESTS},
     {"quota requests", "none", "", NONE, SLIDING, 4, REQUESTS},
     {"quota requests", "none", "", NONE, FIXED, 1, REQUESTS},
+    {"quota requests", "none", "", NONE, FIXED, 4, REQUESTS},
     {"quota tokens", "none", "", NONE, SLIDING, 1, TOKENS},
     {"quota tokens", "none", "", NONE, SLIDING, 4, TOKENS},
     {"quota tokens", "none", "", NONE, FIXED, 1, TOKENS},
+    {"quota tokens", "none", "", NONE, FIXED, 4, TOKENS},
     {"quota requests", "openai", "", MOOT_EMULATOR_RATES_OPENAI, SLIDING, 1, REQUESTS},
     {"quota requests", "openai", "", MOOT_EMULATOR_RATES_OPENAI, SLIDING, 4, REQUESTS},
     {"quota requests", "azure", "", MOOT_EMULATOR_RATES_AZURE, FIXED, 1, REQUESTS},
@@ -61,6 +63,10 @@ static const struct shape shapes[] = {
     {"quota tokens", "anthropic", "", MOOT_EMULATOR_RATES_ANTHROPIC, SLIDING, 1, TOKENS},
     {"quota requests", "given", GIVEN, NONE, SLIDING, 1, REQUESTS},
     {"quota tokens", "given", GIVEN, NONE, SLIDING, 1, TOKENS},
+    {"quota requests", "given", GIVEN, NONE, FIXED, 1, REQUESTS},
+    {"quota requests", "given", GIVEN, NONE, FIXED, 4, REQUESTS},
+    {"quota tokens", "given", GIVEN, NONE, FIXED, 1, TOKENS},
+    {"quota tokens", "given", GIVEN, NONE, FIXED, 4, TOKENS},
     {"quota tokens", "hostile", GIVEN, MOOT_EMULATOR_RATES_HOSTILE, SLIDING, 1, TOKENS},
     {"outage refused", "600 rpm", GIVEN, NONE, SLIDING, 1, AWAY(QUOTA_REFUSED), 600, 800},
     {"outage refused", "600 rpm", GIVEN, NONE, SLIDING, 4, AWAY(QUOTA_REFUSED), 600, 800},
@@ -152,6 +158,15 @@ static bool run(const struct shape *shape, uint64_t seed)
     return is_kept;
 }
 
+/* Such as "quota tokens none fixed". */
+static bool is_wanted(const struct shape *shape, const char *only)
+{
+    char label[64];
+    snprintf(label, sizeof label, "%s %s %s", shape->name, shape->headers,
+             shape->window == FIXED ? "fixed" : "sliding");
+    return strstr(label, only) != NULL;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t first = 1, last = 1;
@@ -169,7 +184,7 @@ int main(int argc, char **argv)
     }
     for (uint64_t seed = first; seed <= last; seed++)
         for (size_t i = 0; i < moot__countof(shapes); i++)
-            if (strstr(shapes[i].name, only))
+            if (is_wanted(&shapes[i], only))
                 missed += !run(&shapes[i], seed);
     if (missed)
         printf("%u cases missed what was promised\n", missed);
