@@ -104,6 +104,7 @@ struct moot_limiter {
         uint32_t answers_since_share;
         bool is_reserve_found;                 /* reserve_share does not grow any more */
         uint64_t started_ns;                   /* of the epoch: when rates began to be measured */
+        int64_t started_accepted;              /* what was accepted until then */
         uint64_t opened_ns;                    /* of the episode: its first throttled answer */
         uint64_t dry_ns;                       /* an earlier refusal, and */
         int64_t dry_accepted;                  /* what was accepted until then */
@@ -120,13 +121,25 @@ struct moot_limiter {
         bool was_clean_since_cut;                       /* a whole period without a refusal */
         uint32_t quiet_windows, noisy_windows;
         uint64_t kept_milli[MOOT_METERS]; /* in force before the first of the futile cuts */
-        uint32_t kept_limit;
+        uint32_t kept_limit, kept_in_flight;
+        uint64_t kept_granted;
         uint32_t round; /* clean successes of this concurrency round */
         uint64_t round_began_ns;
         uint64_t last_cut_ns;
-        bool was_cut;      /* slow start is over */
-        bool may_cut;      /* this episode: it did not begin within the cooldown */
-        bool is_confirmed; /* the learned rate held for a clean period */
+        bool was_cut;            /* slow start is over */
+        bool may_cut;            /* this episode: it did not begin within the cooldown */
+        bool is_confirmed;       /* the learned rate held for a clean period */
+        uint32_t probes_refused; /* of this episode */
+        struct {                 /* of episodes with next to nothing accepted in between */
+            uint64_t since_ns, refused_ns, closed_ns; /* first and last refusal, last end */
+            int64_t accepted, in_flight;              /* at its first */
+            bool is_ending;                           /* unless something is refused soon */
+        } run;
+        struct {               /* of the provider's, a minute long */
+            uint64_t began_ns; /* 0: none is known */
+            uint32_t clean;    /* so many since something was refused */
+            bool is_dry;       /* something was refused in this one */
+        } window;
         unsigned mark_count, mark_next;
         struct moot_limiter_mark marks[MOOT_LIMITER_MARKS];
     } adapt;

@@ -17,6 +17,9 @@
  * throttled: by 5 % a period, by 1 % near the rate that was throttled last, by 10 % beyond it. A
  * given quota is cut to 0.8 and grows back the same way.
  *
+ * Windows. A provider that lets pass anew at the end of a minute is learned by whole windows
+ * instead: limiter_window.c.
+ *
  * Noise. Some refusals have nothing to do with our rate: an overloaded region, a proxy, a
  * neighbour. When several cuts in a row leave the share of refusals where it was, and most is still
  * accepted, cutting is futile: rates go back to where they were before, and refusals only delay the
@@ -42,6 +45,7 @@
 #define COOLDOWN_MIN_NS   MOOT_NS_PER_S
 #define COOLDOWN_MAX_NS   (15 * MOOT_NS_PER_S)
 #define BACKOFF_MIN_NS    (200 * MOOT_NS_PER_MS)
+#define BACKOFF_NEXT_NS   (1600 * MOOT_NS_PER_MS) /* of an episode that goes on with another */
 #define BACKOFF_MAX_NS    (5 * MOOT_NS_PER_S)
 #define CONCURRENCY_FLOOR 1
 #define LEARN_ACCEPTED    10 /* fewer answers in less than LEARN_SPAN_NS teach nothing */
@@ -49,6 +53,7 @@
 #define DRY_SPAN_NS       (5 * MOOT_NS_PER_S) /* between two refusals, to measure by them */
 #define DRY_SHARE         0.97
 #define FUTILE_CUTS       3
+#define FUTILE_GIVEN_BACK 2     /* times what was in flight */
 #define FUTILE_ANSWERS    8     /* fewer since the last cut say nothing about it */
 #define NOISE_MOST        0.6   /* a share of refusals above it is a limit, not noise */
 #define NOISE_TOO_MUCH    0.5   /* of what was sent: it was a limit after all */
@@ -228,6 +233,8 @@ static void keep_rates(struct moot_limiter *limiter)
     for (unsigned i = 0; i < MOOT_METERS; i++)
         limiter->adapt.kept_milli[i] = atomic_load(&limiter->rate_milli[i]);
     limiter->adapt.kept_limit = atomic_load(&limiter->in_flight_limit);
+    limiter->adapt.kept_in_flight = atomic_load(&limiter->in_flight);
+    limiter->adapt.kept_granted = atomic_load(&limiter->granted);
 }
 
 /* Back to what was in force before the futile cuts, by steps: it may have been a limit after all.
@@ -262,9 +269,13 @@ static bool is_futile(struct moot_limiter *limiter)
     }
     limiter->adapt.was_clean_since_cut = false;
     count_from_here(limiter);
-    if (limiter->adapt.futile < FUTILE_CUTS)
+    /* Calls in flight give back what they do not use, and let others pass at a quota's end. */
+    uint64_t since = moot__ns_until(limiter->adapt.kept_granted, atomic_load(&limiter->granted));
+    if (limiter->adapt.futile < FUTILE_CUTS ||
+        since <= FUTILE_GIVEN_BACK * (uint64_t)limiter->adapt.kept_in_flight)
         return false;
     limiter->adapt.is_noisy = true;
+    moot__limiter_no_window(limiter);
     limiter->adapt.quiet_windows = limiter->adapt.noisy_windows = 0;
     restore_rates(limiter);
     return true;
@@ -310,17 +321,35 @@ static bool stay_noisy(struct moot_limiter *limiter)
 
 /* ---- Episodes ---- */
 
+static uint64_t longer(uint64_t backoff_ns)
+{
+    return 2 * backoff_ns < BACKOFF_MAX_NS ? 2 * backoff_ns : BACKOFF_MAX_NS;
+}
+
+/* The pause before the first probe. */
+static uint64_t backoff_first(const struct moot_limiter *limiter, bool goes_on)
+{
+    uint64_t longer_ns = longer(limiter->adapt.backoff_ns);
+    if (!goes_on)
+        return BACKOFF_MIN_NS;
+    return longer_ns < BACKOFF_NEXT_NS ? longer_ns : BACKOFF_NEXT_NS;
+}
+
 /* The first throttled answer of an episode. Learning waits for the episode's end. */
 static void episode_open(struct moot_limiter *limiter, uint64_t now_ns)
 {
     measure_dry(limiter, now_ns);
     uint64_t last_ns = limiter->adapt.last_cut_ns;
     limiter->adapt.may_cut = last_ns == 0 || now_ns >= last_ns + cooldown_ns(limiter);
+    if (limiter->adapt.window.began_ns && limiter->adapt.window.is_dry) /* one cut a window */
+        limiter->adapt.may_cut = false;
+    bool goes_on = moot__limiter_run_opens(limiter, now_ns);
     if (limiter->adapt.may_cut && is_futile(limiter))
         return;
     atomic_store(&limiter->probe, PROBE_WAITING);
     limiter->adapt.opened_ns = now_ns;
-    limiter->adapt.backoff_ns = BACKOFF_MIN_NS;
+    limiter->adapt.backoff_ns = backoff_first(limiter, goes_on);
+    limiter->adapt.probes_refused = 0;
     if (!limiter->adapt.may_cut)
         return;
     limiter->adapt.last_cut_ns = now_ns;
@@ -333,7 +362,7 @@ static void episode_open(struct moot_limiter *limiter, uint64_t now_ns)
  * what it did. A first probe that is accepted says that the pause was for nothing. */
 static bool needed_to_wait(const struct moot_limiter *limiter)
 {
-    return limiter->adapt.backoff_ns > BACKOFF_MIN_NS;
+    return limiter->adapt.probes_refused > 0;
 }
 
 /* The requests that waited out a pause must not leave in one burst after it. */
@@ -356,15 +385,16 @@ void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns)
 {
     atomic_store(&limiter->probe, PROBE_CLEAR);
     clean_restart(limiter, now_ns);
-    if (limiter->is_learning && !can_learn(limiter, now_ns))
+    moot__limiter_run_closes(limiter, now_ns);
+    empty_bucket(limiter, MOOT_METER_REQUESTS, now_ns);
+    bool learns = limiter->is_learning && limiter->adapt.window.began_ns == 0;
+    if (learns && !can_learn(limiter, now_ns))
         return;
-    if (limiter->is_learning && (limiter->adapt.may_cut || !limiter->adapt.is_confirmed))
+    if (learns && (limiter->adapt.may_cut || !limiter->adapt.is_confirmed))
         learn(limiter, needed_to_wait(limiter) ? now_ns : limiter->adapt.opened_ns);
     empty_bucket(limiter, MOOT_METER_REQUESTS, now_ns);
     limiter->adapt.started_ns = now_ns;
-    limiter->adapt.mark_count = 0;
-    limiter->adapt.mark_next = 0;
-    moot__limiter_mark(limiter, now_ns);
+    limiter->adapt.started_accepted = accepted_now(limiter);
 }
 
 static void grow_meter(struct moot_limiter *limiter, unsigned i)
@@ -375,7 +405,8 @@ static void grow_meter(struct moot_limiter *limiter, unsigned i)
         return;
     uint64_t throttled = limiter->adapt.throttled_milli[i];
     double share = (double)rate / (double)(throttled ? throttled : 1);
-    double growth = share < 0.95 ? GROWTH : share < 1.05 ? GROWTH_NEAR : GROWTH_BEYOND;
+    double near = moot__limiter_window_growth(limiter, GROWTH_NEAR);
+    double growth = share < 0.95 ? GROWTH : share < 1.05 ? near : GROWTH_BEYOND;
     double grown = (double)rate * (1 + growth) + 1;
     if (quota && grown > (double)quota)
         grown = (double)quota;
@@ -481,6 +512,7 @@ void moot__limiter_on_success(struct moot_limiter *limiter, uint64_t sent_at_ns,
         moot__limiter_close_episode(limiter, now_ns);
         atomic_store(&limiter->pause_until_ns, now_ns);
     } else if (probe == PROBE_CLEAR) {
+        moot__limiter_windows(limiter, now_ns, cooldown_ns(limiter));
         moot__limiter_mark(limiter, now_ns);
         grow_rates(limiter, now_ns);
         grow_concurrency(limiter, now_ns);
@@ -499,11 +531,12 @@ static void refuse(struct moot_limiter *limiter, uint64_t now_ns, uint64_t retry
         }
     } else {
         atomic_store(&limiter->probe, PROBE_WAITING);
-        uint64_t doubled_ns = 2 * limiter->adapt.backoff_ns;
-        limiter->adapt.backoff_ns = doubled_ns < BACKOFF_MAX_NS ? doubled_ns : BACKOFF_MAX_NS;
+        limiter->adapt.backoff_ns = longer(limiter->adapt.backoff_ns);
+        limiter->adapt.probes_refused++;
     }
     if (retry_after_ns == 0)
         raise_to(&limiter->pause_until_ns, now_ns + limiter->adapt.backoff_ns);
+    limiter->adapt.run.refused_ns = now_ns;
     atomic_store(&limiter->cut_at_ns, now_ns);
 }
 
@@ -520,6 +553,7 @@ void moot__limiter_on_throttle(struct moot_limiter *limiter, uint64_t sent_at_ns
     uint64_t cut_at_ns = atomic_load(&limiter->cut_at_ns);
     bool is_after_cut = cut_at_ns == 0 || sent_at_ns > cut_at_ns;
     limiter->adapt.refused_since_cut += is_after_cut;
+    moot__limiter_windows(limiter, now_ns, cooldown_ns(limiter));
     if (sent_at_ns <= limiter->adapt.dry_ns)
         limiter->adapt.dry_accepted--; /* it was on its way when that was noted as accepted */
     if (!stay_noisy(limiter)) {

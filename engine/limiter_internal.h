@@ -67,4 +67,23 @@ void moot__limiter_mark(struct moot_limiter *limiter, uint64_t now_ns);
 struct moot_limiter_mark moot__limiter_mark_at(const struct moot_limiter *limiter,
                                                uint64_t since_ns);
 
+/* The same at once; and the newest that is not younger, `best` if there is none. */
+void moot__limiter_mark_now(struct moot_limiter *limiter, uint64_t now_ns);
+struct moot_limiter_mark moot__limiter_mark_since(const struct moot_limiter *limiter,
+                                                  uint64_t since_ns, struct moot_limiter_mark best);
+
+/* limiter_window.c, inside adapt_enter. An episode opens, and whether it goes on with an earlier
+ * one; an episode is over. */
+bool moot__limiter_run_opens(struct moot_limiter *limiter, uint64_t now_ns);
+void moot__limiter_run_closes(struct moot_limiter *limiter, uint64_t now_ns);
+
+/* An answer came: see whether windows end. Nothing is refused for `quiet_ns` when a run is over. */
+void moot__limiter_windows(struct moot_limiter *limiter, uint64_t now_ns, uint64_t quiet_ns);
+
+/* How fast to grow near the rate that was refused last, instead of `growth`. */
+double moot__limiter_window_growth(const struct moot_limiter *limiter, double growth);
+
+/* Refusals have nothing to do with our rate, and so none with windows. */
+void moot__limiter_no_window(struct moot_limiter *limiter);
+
 #endif
