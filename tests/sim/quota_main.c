@@ -9,8 +9,7 @@
  *            or a given quota from the first minute on
  *   outage   no row lost; calls <= 1.10 of the rows offered; afterwards no second with more than
  *            1.1 of what the provider can do: its quota, or else the most before
- * Without headers, windows that end at once are only shown: a provider that refuses for the rest of
- * a minute can be told from one that refuses for a moment by asking alone. */
+ * Every run begins somewhere else in the minute of a provider whose windows end at once. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,8 +116,6 @@ static bool tell_quota(const struct shape *shape, const struct quota_report *rep
     bool is_told = strcmp(shape->headers, "none") != 0;
     bool is_kept = report->used >= 0.95 && refused <= 0.01 && report->failed == 0 &&
                    (!is_told || report->first_minute >= 0.95);
-    if (!is_told && shape->window == FIXED)
-        is_kept = report->failed == 0;
     printf("%-15s %-10s %-8s %u engines: used %5.1f %%, first minute %5.1f %%, refused %4" PRIu64
            " of %6" PRIu64 " = %4.2f %%%s\n",
            shape->name, shape->headers, shape->window == FIXED ? "fixed" : "sliding",

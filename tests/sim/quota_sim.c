@@ -4,8 +4,6 @@
 
 #include <moot.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include "engine/budget.h"
 #include <string.h>
 
 #include "bench/emulator/server.h"
@@ -280,20 +278,9 @@ static void live(struct bench *bench)
     }
     for (unsigned i = 0; i < OPEN; i++)
         begin_row(bench, i % quota->engines);
-    uint64_t second = 0, last_req = 0, last_ref = 0, last_tok = 0;
-    struct moot_limiter *l = moot__budget_limiter(bench->budget, 0);
-    while (!is_over(bench)) {
-        uint64_t s_now = (now_ns(bench)) / MOOT_NS_PER_S;
-        if (getenv("TRACE") && s_now > second) {
-            second = s_now;
-            fprintf(stderr, "%llu.%02llu req %llu ref %llu tok %llu rate %.0f tokrate %.0f lim %u fl %u noisy %d conf %d dry %.0f\n", (unsigned long long)(s_now/60),(unsigned long long)(s_now%60),
-               (unsigned long long)(ledger(bench)->requests-last_req),(unsigned long long)(ledger(bench)->throttled-last_ref),
-               (unsigned long long)(bench->tokens-last_tok), (double)l->rate_milli[0]/1e3, (double)l->rate_milli[3]/1e3, l->in_flight_limit, l->in_flight, l->adapt.is_noisy, l->adapt.is_confirmed, (double)l->adapt.dry_milli/1e3);
-            last_req=ledger(bench)->requests; last_ref=ledger(bench)->throttled; last_tok=bench->tokens;
-        }
+    while (!is_over(bench))
         if (!moot__sim_step(bench->sim))
             bench->report->has_failed = true;
-    }
     bench->report->end_ns = now_ns(bench) - bench->begin_ns - quota->latency_ns;
 }
 
