@@ -40,6 +40,7 @@ void torture_nothing_left(void)
          i++)
         poll(NULL, 0, 1);
     torture_check(torture_blocks() == 0, "%zu blocks left", torture_blocks());
+    torture_renew_psa();
     static const enum torture_kind libraries[] = {TORTURE_LIBC, TORTURE_MBEDTLS, TORTURE_LIBYAML,
                                                   TORTURE_LIBUV, TORTURE_LIBZ};
     for (size_t i = 0; i < moot__countof(libraries); i++) {

@@ -117,6 +117,10 @@ size_t torture_blocks(void);
 /* Blocks that the library of this kind took while counting and did not give back. */
 size_t torture_library_blocks(enum torture_kind kind);
 
+/* wrap_tls.c: mbedTLS gives back the memory that it keeps for the next key, and begins anew. No key
+ * is in use. Not while counting. */
+void torture_renew_psa(void);
+
 /* wrap_memory.c: find the libraries' code, once, before anything is counted. */
 void torture_find_libraries(void);
 void torture_forget_library_blocks(void);

@@ -88,6 +88,20 @@ int __wrap_mbedtls_ctr_drbg_seed(void *drbg, int (*source)(void *, unsigned char
 WRAP(int, mbedtls_ctr_drbg_random, (void *drbg, unsigned char *data, size_t len), (drbg, data, len),
      TORTURE_RANDOM, return NO_ENTROPY)
 
+/* ---- PSA ---- */
+
+int psa_crypto_init(void);
+void mbedtls_psa_crypto_free(void);
+
+/* A process has one PSA, made by the first who needs it and never freed. Since 3.6 it takes memory
+ * for its keys when the first of them is made, and keeps it: not lost, but not given back either.
+ * And whoever comes later does not ask for it, so that it would fail in the first case only. */
+void torture_renew_psa(void)
+{
+    mbedtls_psa_crypto_free();
+    torture_check(psa_crypto_init() == 0, "no PSA");
+}
+
 /* ---- Handshakes ---- */
 
 /* Contexts in whose handshake memory failed. Simulation only: one thread. */
