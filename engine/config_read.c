@@ -7,6 +7,8 @@
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 
+enum { SHOWN_MAX = 64 }; /* bytes of a key */
+
 static int MOOT_PRINTF(5, 0) fail_v(struct moot_config_reader *reader, int code, unsigned line,
                                     unsigned column, const char *format, va_list args)
 {
@@ -125,14 +127,14 @@ int moot__config_check_keys(struct moot_config_reader *reader, const struct moot
         char known[256];
         const char *guess = moot__config_guess(member->key, words);
         list_words(words, known, sizeof known);
-        int len = (int)(member->key.len < 64 ? member->key.len : 64);
+        struct moot_view key = moot__view_cut(member->key, SHOWN_MAX);
         if (guess)
             return moot__config_fail_key(reader, MOOT_ECONFIG, member,
-                                         "unknown key '%.*s' in %s; did you mean '%s'?", len,
-                                         member->key.ptr, where, guess);
+                                         "unknown key '%.*s' in %s; did you mean '%s'?",
+                                         (int)key.len, key.ptr, where, guess);
         return moot__config_fail_key(reader, MOOT_ECONFIG, member,
-                                     "unknown key '%.*s' in %s; known are %s", len, member->key.ptr,
-                                     where, known);
+                                     "unknown key '%.*s' in %s; known are %s", (int)key.len,
+                                     key.ptr, where, known);
     }
     return MOOT_OK;
 }
@@ -143,8 +145,9 @@ static int wrong(struct moot_config_reader *reader, const struct moot_tree *node
 {
     if (node->key_line == 0)
         return moot__config_fail(reader, MOOT_ECONFIG, node, "this must be %s", want);
-    return moot__config_fail(reader, MOOT_ECONFIG, node, "'%.*s' must be %s",
-                             (int)(node->key.len < 64 ? node->key.len : 64), node->key.ptr, want);
+    struct moot_view key = moot__view_cut(node->key, SHOWN_MAX);
+    return moot__config_fail(reader, MOOT_ECONFIG, node, "'%.*s' must be %s", (int)key.len, key.ptr,
+                             want);
 }
 
 int moot__config_expect(struct moot_config_reader *reader, const struct moot_tree *node,

@@ -19,6 +19,8 @@
 #include "engine/batch/lines.h"
 #include "engine/batch/row.h"
 
+enum { ID_SHOWN_MAX = 80 }; /* bytes */
+
 #define TOKENS_PER_PRICE 1e6
 
 struct previewer {
@@ -198,12 +200,13 @@ static int preview_row(struct previewer *previewer, const struct moot_row *row,
 {
     struct moot_error_info problem = row->error;
     const uint32_t *first = moot__id_set_find(seen, row->key);
+    struct moot_view shown = moot__view_cut(row->id, ID_SHOWN_MAX);
     int rc = problem.code;
     previewer->sums->rows++;
     if (rc == MOOT_OK && first)
         rc = moot__fail(&problem, MOOT_EINPUT, MOOT_PHASE_PREPARE,
                         "the id '%.*s' was used in line %u already; ids must be unique",
-                        (int)(row->id.len < 80 ? row->id.len : 80), row->id.ptr, (unsigned)*first);
+                        (int)shown.len, shown.ptr, (unsigned)*first);
     if (rc == MOOT_OK) {
         if (moot__id_set_add(seen, row->key, row->line) != MOOT_OK)
             return MOOT_ENOMEM;

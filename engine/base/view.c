@@ -148,24 +148,28 @@ bool moot__view_to_double(struct moot_view text, double *out)
     return true;
 }
 
+struct moot_view moot__view_cut(struct moot_view text, size_t max)
+{
+    if (text.len < max)
+        return text;
+    size_t len = max, lead = max;
+    while (lead > 0 && ((unsigned char)text.ptr[lead - 1] & 0xC0) == 0x80)
+        lead--;
+    if (lead > 0) {
+        unsigned char c = (unsigned char)text.ptr[lead - 1];
+        size_t need = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+        if (lead - 1 + need > len)
+            len = lead - 1;
+    }
+    return moot__view(text.ptr, len);
+}
+
 void moot__view_copy(struct moot_view text, char *out, size_t size)
 {
     if (size == 0)
         return;
-    size_t len = text.len < size - 1 ? text.len : size - 1;
-    if (len) {
-        memmove(out, text.ptr, len);
-        if (len < text.len || len == size - 1) { /* never end inside a character */
-            size_t lead = len;
-            while (lead > 0 && ((unsigned char)out[lead - 1] & 0xC0) == 0x80)
-                lead--;
-            if (lead > 0) {
-                unsigned char c = (unsigned char)out[lead - 1];
-                size_t need = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
-                if (lead - 1 + need > len)
-                    len = lead - 1;
-            }
-        }
-    }
-    out[len] = '\0';
+    struct moot_view cut = moot__view_cut(text, size - 1);
+    if (cut.len)
+        memmove(out, cut.ptr, cut.len);
+    out[cut.len] = '\0';
 }

@@ -46,6 +46,9 @@ bool moot__view_to_u64(struct moot_view text, uint64_t *out);
  * not one. Out of range gives +-HUGE_VAL or 0 and true. */
 bool moot__view_to_double(struct moot_view text, double *out);
 
+/* The beginning of `text` of at most `max` bytes, in whole characters: what a message quotes. */
+struct moot_view moot__view_cut(struct moot_view text, size_t max);
+
 /* Copy into a fixed NUL-terminated array, cutting at a UTF-8 boundary if it does not fit. */
 void moot__view_copy(struct moot_view text, char *out, size_t size);
 

@@ -97,6 +97,16 @@ static void view_splits_and_trims(void **state)
     assert_view(moot__view_trim(MOOT_VIEW(" \t x \r\n")), "x");
 }
 
+static void view_cut_keeps_whole_characters(void **state)
+{
+    (void)state;
+    struct moot_view text = MOOT_VIEW("a\xC3\xA9\xF0\x9F\x98\x80z");
+    static const size_t lens[] = {0, 1, 1, 3, 3, 3, 3, 7, 8, 8};
+    for (size_t max = 0; max < moot__countof(lens); max++)
+        assert_int_equal(moot__view_cut(text, max).len, lens[max]);
+    assert_int_equal(moot__view_cut(MOOT_VIEW(""), 0).len, 0);
+}
+
 static void view_copy_cuts_between_characters(void **state)
 {
     (void)state;
@@ -169,6 +179,7 @@ int main(void)
         cmocka_unit_test(list_nodes_know_whether_they_are_linked),
         cmocka_unit_test(view_numbers_are_strict),
         cmocka_unit_test(view_splits_and_trims),
+        cmocka_unit_test(view_cut_keeps_whole_characters),
         cmocka_unit_test(view_copy_cuts_between_characters),
         cmocka_unit_test(errors_have_names_texts_and_classes),
         cmocka_unit_test(random_numbers_repeat_from_their_seed),
