@@ -41,6 +41,7 @@ void torture_plan(size_t nth, enum torture_mode mode)
         atomic_store(&state.failures[i], 0);
     }
     torture_forget_library_blocks();
+    torture_tls_forget_lost();
 }
 
 void torture_walk(torture_walk_fn *at_site)

@@ -121,6 +121,10 @@ size_t torture_library_blocks(enum torture_kind kind);
  * is in use. Not while counting. */
 void torture_renew_psa(void);
 
+/* wrap_tls.c: of mbedTLS's blocks, how many it lost itself when it had no memory. */
+size_t torture_tls_lost(void);
+void torture_tls_forget_lost(void);
+
 /* wrap_memory.c: find the libraries' code, once, before anything is counted. */
 void torture_find_libraries(void);
 void torture_forget_library_blocks(void);

@@ -3,7 +3,9 @@
  * And a rule: a handshake in which memory failed never ends in a session from which a byte is
  * taken. mbedTLS before 2.28.10 does not notice when it had none for its own Finished, which may be
  * the last message of all (CVE-2025-27810): the session then seems made, until the peer refuses. */
+#include <dlfcn.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "torture.h"
 #include "wrap.h"
@@ -63,8 +65,13 @@ WRAP(int, mbedtls_x509write_crt_pem,
      (cert, text, size, random, context), TORTURE_TLS, return INTERNAL_ERROR)
 WRAP(int, mbedtls_pk_write_key_pem, (void *key, unsigned char *text, size_t size),
      (key, text, size), TORTURE_TLS, return INTERNAL_ERROR)
-/* Entropy that is the same in every run, so that a case can be repeated. */
-static int entropy(void *context, unsigned char *data, size_t len)
+
+/* ---- Randomness ---- */
+
+/* Entropy that is the same in every run, so that a case can be repeated. The library finds it here
+ * before its own, for our generators and for PSA's. */
+int mbedtls_entropy_func(void *context, unsigned char *data, size_t len);
+int mbedtls_entropy_func(void *context, unsigned char *data, size_t len)
 {
     (void)context;
     for (size_t i = 0; i < len; i++)
@@ -72,19 +79,10 @@ static int entropy(void *context, unsigned char *data, size_t len)
     return 0;
 }
 
-int __real_mbedtls_ctr_drbg_seed(void *drbg, int (*entropy)(void *, unsigned char *, size_t),
-                                 void *context, const unsigned char *custom, size_t len);
-int __wrap_mbedtls_ctr_drbg_seed(void *drbg, int (*source)(void *, unsigned char *, size_t),
-                                 void *context, const unsigned char *custom, size_t len);
-int __wrap_mbedtls_ctr_drbg_seed(void *drbg, int (*source)(void *, unsigned char *, size_t),
-                                 void *context, const unsigned char *custom, size_t len)
-{
-    (void)source;
-    if (torture_fails(TORTURE_RANDOM))
-        return NO_ENTROPY;
-    return __real_mbedtls_ctr_drbg_seed(drbg, entropy, context, custom, len);
-}
-
+WRAP(int, mbedtls_ctr_drbg_seed,
+     (void *drbg, int (*entropy)(void *, unsigned char *, size_t), void *context,
+      const unsigned char *custom, size_t len),
+     (drbg, entropy, context, custom, len), TORTURE_RANDOM, return NO_ENTROPY)
 WRAP(int, mbedtls_ctr_drbg_random, (void *drbg, unsigned char *data, size_t len), (drbg, data, len),
      TORTURE_RANDOM, return NO_ENTROPY)
 
@@ -100,6 +98,39 @@ void torture_renew_psa(void)
 {
     mbedtls_psa_crypto_free();
     torture_check(psa_crypto_init() == 0, "no PSA");
+}
+
+/* ---- What the library loses ---- */
+
+static size_t lost;
+
+size_t torture_tls_lost(void)
+{
+    return lost;
+}
+
+void torture_tls_forget_lost(void)
+{
+    lost = 0;
+}
+
+/* mbedTLS 3.6.6 frees the keys of a TLS 1.3 session that could not be made whole, but not what they
+ * point to (compute_handshake_transform and compute_application_transform in ssl_tls13_keys.c). The
+ * library finds this function here before its own, which is the next. Simulation only: one thread.
+ */
+typedef int populate_fn(void *transform, int endpoint, int suite, const void *keys, void *ssl);
+populate_fn mbedtls_ssl_tls13_populate_transform;
+int mbedtls_ssl_tls13_populate_transform(void *transform, int endpoint, int suite, const void *keys,
+                                         void *ssl)
+{
+    populate_fn *populate;
+    void *symbol = dlsym(RTLD_NEXT, __func__);
+    memcpy(&populate, &symbol, sizeof populate);
+    size_t before = torture_library_blocks(TORTURE_MBEDTLS);
+    int rc = populate(transform, endpoint, suite, keys, ssl);
+    if (rc != 0)
+        lost += torture_library_blocks(TORTURE_MBEDTLS) - before;
+    return rc;
 }
 
 /* ---- Handshakes ---- */
