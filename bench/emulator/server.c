@@ -100,7 +100,8 @@ static void peer_pump(struct peer *peer)
         peer_drop(peer, false);
         return;
     }
-    if (is_empty && next_ns == MOOT_NEVER_NS && verdict == MOOT_EMULATOR_RESET) {
+    bool is_left = verdict == MOOT_EMULATOR_STALL && peer->peer_ended; /* nobody will end it */
+    if (is_empty && next_ns == MOOT_NEVER_NS && (verdict == MOOT_EMULATOR_RESET || is_left)) {
         peer_drop(peer, true);
         return;
     }

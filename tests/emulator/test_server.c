@@ -212,6 +212,52 @@ static void clients_may_leave_at_any_time(void **state)
     test_loop_deinit(&test);
 }
 
+static bool has_billed(void *context)
+{
+    const struct seen *seen = context;
+    return moot_emulator_ledger(moot__emulator_server_emulator(seen->server))->billed > 0;
+}
+
+static bool has_asked(void *context)
+{
+    const struct seen *seen = context;
+    return moot_emulator_ledger(moot__emulator_server_emulator(seen->server))->requests > 0;
+}
+
+/* The client is gone before its answer begins, and the answer stalls: nobody is left to end it. */
+static void a_stalled_answer_to_nobody_ends_the_connection(void **state)
+{
+    (void)state;
+    struct test_loop test;
+    struct remote remote;
+    char request[512];
+    struct moot_emulator_rule rule = {
+        .fault = MOOT_EMULATOR_FAULT_STALL_END, .first = 1, .last = 1};
+    struct moot_emulator_options options = moot_emulator_options_default();
+    options.rules = &rule;
+    options.rule_count = 1;
+    options.whole_ns = 50 * MOOT_NS_PER_MS;
+    test_loop_init(&test);
+    struct moot_emulator_server_options one = {.transport = test.transport,
+                                               .address = {.bytes = {127, 0, 0, 1}},
+                                               .emulator = &options,
+                                               .connections_max = 1};
+    struct seen seen = {0};
+    assert_int_equal(moot__emulator_server_open(&one, &seen.server), MOOT_OK);
+    make_request(request, sizeof request, HELLO);
+    remote_open(&remote, &test, seen.server, request, NULL);
+    assert_true(test_loop_run_until(&test, has_asked, &seen));
+    moot__stream_close(remote.stream);
+    assert_true(test_loop_run_until(&test, has_billed, &seen));
+    test_loop_run_turns(&test, 10);
+    remote_open(&remote, &test, seen.server, request, "\"total_tokens\":8}}");
+    remote_wait(&remote);
+    assert_int_equal(remote.ended, 0); /* the only connection was free again */
+    moot__stream_close(remote.stream);
+    moot__emulator_server_close(seen.server);
+    test_loop_deinit(&test);
+}
+
 static bool all_done(void *context)
 {
     const struct remote *remotes = context;
@@ -254,6 +300,7 @@ int main(void)
         cmocka_unit_test(tokens_keep_their_schedule),
         cmocka_unit_test(connections_end_as_the_fault_says),
         cmocka_unit_test(clients_may_leave_at_any_time),
+        cmocka_unit_test(a_stalled_answer_to_nobody_ends_the_connection),
         cmocka_unit_test(many_clients_are_served_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
