@@ -92,7 +92,8 @@ static uint64_t end_of_patience(const struct moot_gate *gate, const struct moot_
 
 void moot__gate_expire(struct moot_gate *gate, uint64_t now_ns, struct moot_list *expired)
 {
-    if (!moot__limiter_is_failing(gate->limiter))
+    /* Half open, it answers: who still waits does so for its turn, or for quota. */
+    if (atomic_load(&gate->limiter->breaker.state) != MOOT_BREAKER_OPEN)
         return;
     uint64_t since_ns = atomic_load(&gate->limiter->breaker.since_ns);
     for (unsigned i = 0; i < MOOT_RANKS; i++)

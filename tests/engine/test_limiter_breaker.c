@@ -319,6 +319,35 @@ static void nobody_waits_long_for_who_never_answered(void **state)
     free(limiter);
 }
 
+/* Half open: what it waits for is not the provider any more, but its turn, or quota. */
+static void who_waits_for_quota_does_not_wait_for_the_provider(void **state)
+{
+    (void)state;
+    struct moot_limiter *limiter = limiter_new();
+    struct moot_gate gate;
+    struct moot_waiter waiter;
+    struct moot_list list;
+    uint64_t retry_at_ns;
+    moot__gate_init(&gate, limiter);
+    moot__list_init(&list);
+    uint64_t now_ns = trip(limiter, S);
+    assert_int_equal(call(limiter, now_ns + S, true, &retry_at_ns), MOOT_OK);
+    assert_int_equal(view_of(limiter).state, MOOT_BREAKER_HALF_OPEN);
+    moot__gate_waiter_init(&waiter);
+    waiter.patience_ns = 60 * S;
+    moot__gate_enter(&gate, &waiter, now_ns + S);
+    assert_int_equal(moot__gate_pump(&gate, now_ns + S, &list), 0);
+    moot__gate_expire(&gate, now_ns + 600 * S, &list);
+    assert_true(moot__list_is_empty(&list));
+    for (unsigned i = 0; i < 3; i++) /* it fails again, after its answer of long ago */
+        note_failure(limiter, MOOT_FAULT_PROVIDER, i, now_ns + 601 * S, now_ns + 601 * S);
+    assert_int_equal(view_of(limiter).state, MOOT_BREAKER_OPEN);
+    moot__gate_expire(&gate, now_ns + 602 * S, &list);
+    assert_ptr_equal(moot__list_pop_front(&list), &waiter.node);
+    moot__gate_deinit(&gate);
+    free(limiter);
+}
+
 static void faults_have_an_owner(void **state)
 {
     static const struct {
@@ -410,6 +439,7 @@ int main(void)
         cmocka_unit_test(no_burst_waits_in_the_buckets),
         cmocka_unit_test(who_waits_too_long_leaves_the_gate),
         cmocka_unit_test(nobody_waits_long_for_who_never_answered),
+        cmocka_unit_test(who_waits_for_quota_does_not_wait_for_the_provider),
         cmocka_unit_test(faults_have_an_owner),
         cmocka_unit_test(it_wedges_nobody),
     };
