@@ -41,6 +41,7 @@
 #define RATE_FLOOR_MILLI  1000 /* one a minute */
 #define USED_ENOUGH       0.8
 #define CLEAN_PERIOD_NS   (10 * MOOT_NS_PER_S)
+#define CLEAN_PERIODS_MAX 6                    /* that one answer can make good: a minute */
 #define WINDOW_NS         (60 * MOOT_NS_PER_S) /* what an estimate looks back */
 #define COOLDOWN_MIN_NS   MOOT_NS_PER_S
 #define COOLDOWN_MAX_NS   (15 * MOOT_NS_PER_S)
@@ -85,12 +86,14 @@ static uint64_t measured_milli(struct moot_limiter *limiter, uint64_t now_ns)
     return milli < RATE_FLOOR_MILLI ? RATE_FLOOR_MILLI : (uint64_t)milli;
 }
 
-/* Whether the epoch is long enough, or has seen enough, for its rate to mean anything. */
+/* Whether the epoch is long enough, or has seen enough, for its rate to mean anything. The probe
+ * alone makes no rate: how long the provider was shut is not how fast it is. */
 static bool can_learn(struct moot_limiter *limiter, uint64_t now_ns)
 {
     struct moot_limiter_mark from = moot__limiter_mark_at(limiter, limiter->adapt.started_ns);
-    return accepted_now(limiter) - from.accepted >= LEARN_ACCEPTED ||
-           moot__ns_until(limiter->adapt.started_ns, now_ns) >= LEARN_SPAN_NS;
+    int64_t accepted = accepted_now(limiter) - from.accepted;
+    return accepted >= LEARN_ACCEPTED ||
+           (accepted > 1 && moot__ns_until(limiter->adapt.started_ns, now_ns) >= LEARN_SPAN_NS);
 }
 
 /* At a refusal the provider has nothing left. What it accepted from one such moment to another is
@@ -427,8 +430,11 @@ static void grow_rates(struct moot_limiter *limiter, uint64_t now_ns)
     double could = (double)rate * (double)span_ns / MILLI_NS_PER_MIN;
     if (!limiter->is_learning || (double)used >= USED_ENOUGH * could) {
         limiter->adapt.is_confirmed = true;
-        for (unsigned i = 0; i < MOOT_METERS; i++)
-            grow_meter(limiter, i);
+        /* For each of the periods: where a minute lets one answer come, several went by. */
+        uint64_t periods = span_ns / CLEAN_PERIOD_NS;
+        periods = periods < CLEAN_PERIODS_MAX ? periods : CLEAN_PERIODS_MAX;
+        for (unsigned i = 0; i < MOOT_METERS * periods; i++)
+            grow_meter(limiter, i % MOOT_METERS);
     }
     clean_restart(limiter, now_ns);
 }

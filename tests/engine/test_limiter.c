@@ -510,6 +510,45 @@ static void one_early_refusal_teaches_no_rate(void **state)
     sim_free(sim);
 }
 
+/* Refused twice, and told to wait: that the next is accepted does not make it one in that time. */
+static void one_accepted_request_teaches_no_rate(void **state)
+{
+    (void)state;
+    static const uint64_t hints_ns[] = {0, 100 * S, 0};
+    struct moot_limiter *limiter = limiter_new(&(struct moot_limiter_options){.concurrency = 100});
+    struct moot_limiter_snapshot snapshot;
+    struct moot_grant grant;
+    uint64_t retry_at_ns = 0, now_ns = 1 * S;
+    for (unsigned i = 0; i < moot__countof(hints_ns); i++) {
+        assert_int_equal(moot__limiter_reserve(limiter, now_ns, one_request, &grant, &retry_at_ns),
+                         MOOT_OK);
+        now_ns += 10 * MS;
+        if (i < 2)
+            moot__limiter_on_throttle(limiter, grant.sent_at_ns, now_ns, hints_ns[i]);
+        else
+            moot__limiter_on_success(limiter, grant.sent_at_ns, now_ns);
+        moot__limiter_settle(limiter, &grant, 0, 0);
+        moot__limiter_snapshot(limiter, &snapshot);
+        now_ns = snapshot.pause_until_ns;
+    }
+    assert_int_equal(snapshot.per_minute[MOOT_METER_REQUESTS], 0);
+    free(limiter);
+}
+
+/* A rate that was found too low grows with the time, not with the few answers that it lets come. */
+static void a_rate_of_one_a_minute_is_left_within_minutes(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(NOISE, 0, 500 * MS); /* of none: whatever comes is accepted */
+    atomic_store(&sim->limiter->rate_milli[MOOT_METER_REQUESTS], 1000);
+    sim->limiter->adapt.throttled_milli[MOOT_METER_REQUESTS] = 1000;
+    sim_run(sim, 1, 600 * S);
+    print_message("from one a minute, ten minutes: %llu\n",
+                  (unsigned long long)sim->provider.accepted);
+    assert_true(sim->provider.accepted >= 60); /* ten, if it stayed */
+    sim_free(sim);
+}
+
 /* --- threads --------------------------------------------------------------------------------- */
 
 struct worker {
@@ -586,6 +625,8 @@ int main(void)
         cmocka_unit_test(a_small_unknown_quota_is_found),
         cmocka_unit_test(refusals_that_no_cut_helps_against_do_not_slow_us_down),
         cmocka_unit_test(one_early_refusal_teaches_no_rate),
+        cmocka_unit_test(one_accepted_request_teaches_no_rate),
+        cmocka_unit_test(a_rate_of_one_a_minute_is_left_within_minutes),
         cmocka_unit_test(threads_share_one_quota),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
