@@ -42,6 +42,7 @@ static void act_inside(struct world_talk *talk, enum moot_event_type type)
                           moot__sim_now_ns(world->sim)); /* as a post: from the loop, later */
     } else {
         pause(talk);
+        talk->pause_ns = MOOT_NEVER_NS; /* who pauses now does not again: it would be for ever */
         talk->resume_ns = moot__sim_now_ns(world->sim) + MOOT_NS_PER_S;
         moot__timer_start(world->hosts[talk->engine], &talk->timer, talk->resume_ns);
     }
