@@ -19,7 +19,9 @@ enum { STEPS_MAX = 30 * 1000 * 1000 };
  * connections are given up after 135 s). Then the calls leave at no less than half of the lower of
  * the two rates, plan's and provider's; where there is none, cuts of the rate that faults caused
  * have to be made good. A provider that refuses for want of slots is taken for one with a low rate,
- * which is found by trying, seconds a call. */
+ * which is found by trying, seconds a call. So is one that takes fewer connections than there are
+ * engines: whoever has one keeps it for its next call, and to the others, whose budget it may be,
+ * the provider looks gone, and is asked rarely. */
 #define RECOVERY_NS     (UINT64_C(600) * MOOT_NS_PER_S)
 #define SLOTS_CALL_NS   (UINT64_C(30) * MOOT_NS_PER_S)
 #define TAKING_APART_NS (UINT64_C(600) * MOOT_NS_PER_S)
@@ -32,7 +34,8 @@ static uint64_t drain_ns(const struct world_plan *plan)
         rate = plan->emulator.quota.rpm;
     if (rate)
         span_ns += calls * 2 * 60 * MOOT_NS_PER_S / rate;
-    if (plan->emulator.quota.concurrency)
+    bool is_short = plan->connections_max && plan->connections_max < plan->engines;
+    if (plan->emulator.quota.concurrency || is_short)
         span_ns += calls * SLOTS_CALL_NS;
     return span_ns;
 }
