@@ -276,6 +276,11 @@ void world_describe(const struct world *world)
     printf("  segments %zu, window %zu, reads %zu, idle %zu, ring %zu, connections %u\n",
            plan->sim.segment_bytes_max, plan->sim.window_bytes, plan->read_bytes_max,
            plan->idle_max, plan->ring_bytes, plan->connections_max);
+    printf("  delay %.1f ms, stalls %.1f s; provider: first token %.0f ms, between %.0f ms, whole"
+           " %.0f ms, slots %u\n",
+           (double)plan->sim.delay_ns_max / 1e6, (double)plan->sim.faults.stall_ns_max / 1e9,
+           (double)plan->emulator.first_token_ns / 1e6, (double)plan->emulator.inter_token_ns / 1e6,
+           (double)plan->emulator.whole_ns / 1e6, (unsigned)plan->emulator.quota.concurrency);
     for (size_t i = 0; i < plan->emulator.rule_count; i++)
         printf("  provider: %s at %.2f\n", moot_emulator_fault_info(plan->rules[i].fault)->name,
                plan->rules[i].rate);
