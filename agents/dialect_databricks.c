@@ -44,11 +44,22 @@ static int write_gateway_target(const struct moot_request *request, struct moot_
     return rc != MOOT_OK ? rc : moot__target_part(out, "chat/completions");
 }
 
+/* Only its GPT models take `strict` in a tool. Databricks' own LangChain integration strips it. */
+static bool refuses_strict(const struct moot_request *request)
+{
+    struct moot_view name = request->agent->endpoint, gpt = MOOT_VIEW("gpt-");
+    for (size_t i = 0; i + gpt.len <= name.len; i++) {
+        if (moot__view_eq(moot__view(name.ptr + i, gpt.len), gpt))
+            return false;
+    }
+    return true;
+}
+
 static int write_body(const struct moot_request *request, struct moot_arena *scratch,
                       struct moot_json_writer *writer, struct moot_error_info *info)
 {
     (void)info;
-    const struct moot_openai_chat_options options = {.model = false};
+    const struct moot_openai_chat_options options = {.no_strict = refuses_strict(request)};
     return moot__openai_chat_write(request, &options, scratch, writer);
 }
 
@@ -56,7 +67,8 @@ static int write_chat_body(const struct moot_request *request, struct moot_arena
                            struct moot_json_writer *writer, struct moot_error_info *info)
 {
     (void)info;
-    const struct moot_openai_chat_options options = {.model = true};
+    const struct moot_openai_chat_options options = {.model = true,
+                                                     .no_strict = refuses_strict(request)};
     return moot__openai_chat_write(request, &options, scratch, writer);
 }
 

@@ -15,6 +15,7 @@ struct moot_openai_chat_options {
     bool include_usage; /* usage of a stream must be asked for */
     bool newer_names;   /* the model refuses max_tokens and temperature: max_completion_tokens is
                            sent, and no temperature but the user's own */
+    bool no_strict;     /* `strict` in a tool's function is refused: left out */
 };
 
 /* messages, model, the parameters in their order, stream. Nothing is sent that nobody set: no

@@ -25,21 +25,56 @@ static void write_turn(const struct moot_turn *turn, struct moot_json_writer *wr
     moot__json_write_object_end(writer);
 }
 
-static void write_param(const struct moot_param *param, bool newer_names,
+/* An object without its member `strict`, nor its function's. */
+static void write_without_strict(const struct moot_json *object, struct moot_json_writer *writer)
+{
+    if (!moot__json_is_object(object)) {
+        moot__json_write_value(writer, object);
+        return;
+    }
+    moot__json_write_object_begin(writer);
+    for (const struct moot_json *member = object->child; member; member = member->next) {
+        if (moot__view_is(member->key, "strict"))
+            continue;
+        moot__json_write_key(writer, member->key);
+        if (moot__view_is(member->key, "function"))
+            write_without_strict(member, writer);
+        else
+            moot__json_write_value(writer, member);
+    }
+    moot__json_write_object_end(writer);
+}
+
+static void write_tools(const struct moot_json *tools, struct moot_json_writer *writer)
+{
+    moot__json_write_array_begin(writer);
+    for (const struct moot_json *tool = tools->child; tool; tool = tool->next)
+        write_without_strict(tool, writer);
+    moot__json_write_array_end(writer);
+}
+
+static void write_param(const struct moot_param *param,
+                        const struct moot_openai_chat_options *options,
                         struct moot_json_writer *writer)
 {
     struct moot_view name = param->name;
+    bool newer_names = options->newer_names;
     if (newer_names && param->by_default && moot__view_is(name, "temperature"))
         return;
     if (newer_names && moot__view_is(name, "max_tokens"))
         name = MOOT_VIEW("max_completion_tokens");
     moot__json_write_key(writer, name);
-    moot__json_write_value(writer, param->value);
+    if (options->no_strict && moot__view_is(name, "tools") && moot__json_is_array(param->value))
+        write_tools(param->value, writer);
+    else
+        moot__json_write_value(writer, param->value);
 }
 
-static void write_params(struct moot_params params, bool stream, bool newer_names,
+static void write_params(struct moot_params params, bool stream,
+                         const struct moot_openai_chat_options *options,
                          struct moot_json_writer *writer)
 {
+    bool newer_names = options->newer_names;
     bool has_newer = moot__params_find(params, "max_completion_tokens") != NULL;
     for (size_t i = 0; i < params.count; i++) {
         const struct moot_param *param = &params.items[i];
@@ -48,7 +83,7 @@ static void write_params(struct moot_params params, bool stream, bool newer_name
         if (is_stray || is_twice || moot__param_is_reserved(param->name) ||
             moot__json_is_null(param->value))
             continue;
-        write_param(param, newer_names, writer);
+        write_param(param, options, writer);
     }
 }
 
@@ -69,7 +104,7 @@ int moot__openai_chat_write(const struct moot_request *request,
     moot__json_write_array_end(writer);
     if (options->model)
         moot__json_write_member_string(writer, "model", request->agent->endpoint);
-    write_params(params, request->stream, options->newer_names, writer);
+    write_params(params, request->stream, options, writer);
     if (request->stream) {
         moot__json_write_member_bool(writer, "stream", true);
         if (options->include_usage && !moot__params_find(params, "stream_options")) {

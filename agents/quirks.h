@@ -8,7 +8,6 @@ enum moot_quirk {
     MOOT_QUIRK_NEWER_NAMES = 1 << 0,    /* max_completion_tokens: max_tokens is refused */
     MOOT_QUIRK_NO_TEMPERATURE = 1 << 1, /* but the model's own is refused */
     MOOT_QUIRK_ONE_SAMPLER = 1 << 2,    /* temperature or top_p, not both */
-    MOOT_QUIRK_NO_STRICT = 1 << 3,      /* `strict` in a tool's function is refused */
 };
 
 /* All that is known of the model by this name, as any provider spells it. */

@@ -198,6 +198,25 @@ static void azure_has_a_target_for_each_surface(void **state)
     end(&b);
 }
 
+static void strict_is_kept_from_who_refuses_it(void **state)
+{
+    (void)state;
+    static const char tools[] =
+        "{\"temperature\":null,\"max_tokens\":1,\"tools\":[{\"type\":\"function\",\"function\":{"
+        "\"name\":\"f\",\"strict\":true,\"parameters\":{\"strict\":1}}}]}";
+    struct bench b;
+    begin(&b, "databricks-claude", tools);
+    expect_body(&b, &moot__dialect_databricks,
+                Q ",\"max_tokens\":1,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":"
+                  "\"f\",\"parameters\":{\"strict\":1}}}]}");
+    end(&b);
+    begin(&b, "databricks-gpt-oss-120b", tools);
+    expect_body(&b, &moot__dialect_databricks,
+                Q ",\"max_tokens\":1,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":"
+                  "\"f\",\"strict\":true,\"parameters\":{\"strict\":1}}}]}");
+    end(&b);
+}
+
 static void dialects_are_found_by_name(void **state)
 {
     (void)state;
@@ -223,6 +242,7 @@ int main(void)
         cmocka_unit_test(turns_are_passed_through),
         cmocka_unit_test(targets_join_base_and_suffix),
         cmocka_unit_test(azure_has_a_target_for_each_surface),
+        cmocka_unit_test(strict_is_kept_from_who_refuses_it),
         cmocka_unit_test(dialects_are_found_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

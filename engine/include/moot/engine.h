@@ -54,7 +54,10 @@ struct moot_engine_options {
 /* Make an engine. On failure *out is NULL and `info` (may be NULL) says why: MOOT_EINVAL,
  * MOOT_ENOMEM, MOOT_ECONFIG (no usable certificate authorities), MOOT_EIO. With
  * MOOT_ENGINE_THREAD the thread runs when this returns. With MOOT_ENGINE_ON_LOOP a failure may
- * leave closing handles in the host's loop, which its next turns see off. */
+ * leave closing handles in the host's loop, which its next turns see off.
+ *
+ * Full TLS handshakes and name look-ups run on a few threads that the engine makes, so that they do
+ * not hold up its loop; on Linux those threads, and no other, lower their priority by 10. */
 MOOT_API MOOT_NODISCARD int moot_engine_new(const struct moot_engine_options *options,
                                             struct moot_engine **out, struct moot_error_info *info);
 
