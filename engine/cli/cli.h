@@ -9,7 +9,7 @@
 
 enum cli_exit {
     CLI_EXIT_OK = 0,            /* done; every row succeeded */
-    CLI_EXIT_USAGE = 1,         /* usage or configuration; nothing was sent */
+    CLI_EXIT_USAGE = 1,         /* usage or configuration, the credential, the authority */
     CLI_EXIT_FAILED = 2,        /* the answer, or some rows, failed */
     CLI_EXIT_THRESHOLD = 3,     /* --max-errors or --max-cost stopped the run */
     CLI_EXIT_INTERRUPTED = 130, /* by Ctrl-C or SIGTERM; a batch goes on where it stopped */

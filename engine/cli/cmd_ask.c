@@ -72,6 +72,21 @@ static void on_event(struct moot_conversation *conversation, const struct moot_e
         moot_conversation_cancel(conversation); /* nobody reads any more */
 }
 
+/* What the next question would meet as well is the configuration's, as in a batch. */
+static int exit_code(int error)
+{
+    switch (error) {
+    case MOOT_ECANCELED:
+        return CLI_EXIT_INTERRUPTED;
+    case MOOT_EAUTH:
+    case MOOT_ECREDENTIAL:
+    case MOOT_ECERT:
+        return CLI_EXIT_USAGE;
+    default:
+        return CLI_EXIT_FAILED;
+    }
+}
+
 static void on_done(struct moot_conversation *conversation, const struct moot_outcome *outcome,
                     void *data)
 {
@@ -83,7 +98,7 @@ static void on_done(struct moot_conversation *conversation, const struct moot_ou
         cli_outcome_json(outcome);
     if (outcome->error.code == MOOT_OK)
         return;
-    ask->code = outcome->error.code == MOOT_ECANCELED ? CLI_EXIT_INTERRUPTED : CLI_EXIT_FAILED;
+    ask->code = exit_code(outcome->error.code);
     if (!ask->is_json && outcome->error.code != MOOT_ECANCELED)
         cli_outcome_error(outcome);
 }

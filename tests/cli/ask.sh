@@ -29,10 +29,10 @@ expect 1 ask -c "$work/agent.yaml" -
 has err "the question is empty"
 
 SCONE_KEY=key-of-another-house
-expect 2 ask -c "$work/agent.yaml" scone
+expect 1 ask -c "$work/agent.yaml" scone
 has err "moot: no answer:"
 if grep -q "another-house" "$work/err"; then fail "the key is in the message"; fi
-expect 2 ask --json -c "$work/agent.yaml" scone
+expect 1 ask --json -c "$work/agent.yaml" scone
 has out '"error":{"code":"EAUTH"'
 stop_mock
 case $ledger in
@@ -45,7 +45,11 @@ start_mock --tls --ca-out "$work/ca.pem"
 write_config "$url"
 expect 0 ask --ca "$work/ca.pem" -c "$work/agent.yaml" scone
 has out "j-model heard"
-expect 2 ask -c "$work/agent.yaml" scone
+# Refused keys and certificates are the configuration's, in every command.
+printf '{"id":"a","question":"scone"}\n' >"$work/in.jsonl"
+expect 1 ask -c "$work/agent.yaml" scone
+has err "certificate"
+expect 1 batch -c "$work/agent.yaml" --progress off "$work/in.jsonl" -o "$work/out.jsonl"
 has err "certificate"
 expect 1 ask --ca "$work/agent.yaml" -c "$work/agent.yaml" scone
 stop_mock
