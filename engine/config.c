@@ -173,29 +173,19 @@ static int read_batch(struct moot_config_reader *reader, const struct moot_tree 
 
 /* --- the plan -------------------------------------------------------------------------------- */
 
-static int add_warnings(struct moot_config_reader *reader)
+static int warn_of_open_files(struct moot_config_reader *reader)
 {
-    static const char text[] = ": this credential's file can be read by everyone on the machine; "
-                               "run chmod 600 on it";
-    struct moot_plan *plan = reader->plan;
-    struct moot_view *warnings =
-        moot__arena_calloc(&plan->arena, plan->provider_count, sizeof *warnings);
-    if (!warnings)
-        return moot__config_out_of_memory(reader);
-    for (size_t i = 0; i < plan->provider_count; i++) {
+    const struct moot_plan *plan = reader->plan;
+    int rc = MOOT_OK;
+    for (size_t i = 0; i < plan->provider_count && rc == MOOT_OK; i++) {
         const struct moot_credential *credential = &plan->providers[i].credential;
-        if (!plan->providers[i].has_credential || !credential->is_world_readable)
-            continue;
-        size_t len = strlen(credential->place);
-        char *copy = moot__arena_alloc(&plan->arena, len + sizeof text);
-        if (!copy)
-            return moot__config_out_of_memory(reader);
-        memcpy(copy, credential->place, len);
-        memcpy(copy + len, text, sizeof text);
-        warnings[plan->warning_count++] = moot__view(copy, len + sizeof text - 1);
+        if (plan->providers[i].has_credential && credential->is_world_readable)
+            rc = moot__config_warn(reader, NULL,
+                                   "%s: this credential's file can be read by everyone on the "
+                                   "machine; run chmod 600 on it",
+                                   credential->place);
     }
-    plan->warnings = warnings;
-    return MOOT_OK;
+    return rc;
 }
 
 static int read_root(struct moot_config_reader *reader, const struct moot_tree *root)
@@ -213,7 +203,7 @@ static int read_root(struct moot_config_reader *reader, const struct moot_tree *
     if (rc == MOOT_OK)
         rc = read_batch(reader, moot__tree_get(root, "batch"));
     if (rc == MOOT_OK)
-        rc = add_warnings(reader);
+        rc = warn_of_open_files(reader);
     if (rc == MOOT_OK && moot__plan_compute_fingerprint(reader->plan))
         rc = moot__config_out_of_memory(reader);
     return rc;

@@ -69,6 +69,12 @@ struct moot_batch_settings {
     bool stream;
 };
 
+/* A doubt about a configuration that is read all the same. */
+struct moot_plan_warning {
+    struct moot_view text; /* a whole sentence, with the place if it has one; no secrets */
+    unsigned line, column; /* 0: of no place */
+};
+
 struct moot_plan {
     _Atomic unsigned refs;
     const struct moot_allocator *allocator;
@@ -81,7 +87,7 @@ struct moot_plan {
     struct moot_provider *providers;
     size_t provider_count;
     struct moot_batch_settings batch;
-    const struct moot_view *warnings; /* whole sentences, for the log; no secrets */
+    struct moot_plan_warning *warnings; /* MOOT_LIMIT_WARNINGS of them, or NULL */
     size_t warning_count;
     char fingerprint[33];
 };

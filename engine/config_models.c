@@ -13,6 +13,63 @@ static moot_words misplaced_keys = {"api_key",       "api-key", "apikey",
                                     "authorization", "token",   "base_url",
                                     "access_token",  "secret",  NULL};
 
+/* Those of the chat APIs that we know. Another is no fault: a provider may have its own. */
+static const char *const known_params[] = {"audio",
+                                           "best_of",
+                                           "chat_template_kwargs",
+                                           "echo",
+                                           "extra_body",
+                                           "frequency_penalty",
+                                           "function_call",
+                                           "functions",
+                                           "guided_choice",
+                                           "guided_grammar",
+                                           "guided_json",
+                                           "guided_regex",
+                                           "ignore_eos",
+                                           "length_penalty",
+                                           "logit_bias",
+                                           "logprobs",
+                                           "max_completion_tokens",
+                                           "max_tokens",
+                                           "metadata",
+                                           "min_p",
+                                           "min_tokens",
+                                           "modalities",
+                                           "n",
+                                           "parallel_tool_calls",
+                                           "prediction",
+                                           "presence_penalty",
+                                           "prompt_cache_key",
+                                           "reasoning",
+                                           "reasoning_effort",
+                                           "repetition_penalty",
+                                           "response_format",
+                                           "safety_identifier",
+                                           "seed",
+                                           "service_tier",
+                                           "skip_special_tokens",
+                                           "stop",
+                                           "stop_token_ids",
+                                           "store",
+                                           "stream_options",
+                                           "temperature",
+                                           "thinking",
+                                           "tool_choice",
+                                           "tools",
+                                           "top_k",
+                                           "top_logprobs",
+                                           "top_p",
+                                           "typical_p",
+                                           "use_beam_search",
+                                           "user",
+                                           "verbosity",
+                                           "web_search_options",
+                                           NULL};
+
+/* Shorter words are all like one another. */
+enum { GUESSED_MIN = 5 };
+
 static int name_of_unknown_provider(struct moot_config_reader *reader, const struct moot_tree *node)
 {
     const char *names[MOOT_LIMIT_PROVIDERS + 1];
@@ -76,6 +133,17 @@ static bool is_misplaced(struct moot_view key)
     return false;
 }
 
+static int warn_of_param(struct moot_config_reader *reader, const struct moot_tree *node)
+{
+    const char *guess =
+        node->key.len < GUESSED_MIN ? NULL : moot__config_guess(node->key, known_params);
+    if (!guess || moot__view_is(node->key, guess))
+        return MOOT_OK;
+    return moot__config_warn(reader, node,
+                             "unknown parameter '%.*s'; it is sent as it is; did you mean '%s'?",
+                             (int)node->key.len, node->key.ptr, guess);
+}
+
 static int check_param(struct moot_config_reader *reader, const struct moot_tree *node)
 {
     if (is_misplaced(node->key))
@@ -92,7 +160,7 @@ static int check_param(struct moot_config_reader *reader, const struct moot_tree
         return moot__config_fail_key(reader, MOOT_ECONFIG, node,
                                      "unknown key '%.*s' in a role; did you mean '%s'?",
                                      (int)node->key.len, node->key.ptr, guess);
-    return MOOT_OK;
+    return warn_of_param(reader, node);
 }
 
 static int read_params(struct moot_config_reader *reader, const struct moot_tree *role,

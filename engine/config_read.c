@@ -6,6 +6,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/err.h"
+#include "engine/base/limits.h"
 
 enum { SHOWN_MAX = 64 }; /* bytes of a key */
 
@@ -47,6 +48,43 @@ int moot__config_out_of_memory(struct moot_config_reader *reader)
         return moot__fail(reader->info, MOOT_ECONFIG, MOOT_PHASE_PREPARE,
                           "%s: the configuration is too large", reader->file);
     return moot__fail(reader->info, MOOT_ENOMEM, MOOT_PHASE_PREPARE, "out of memory");
+}
+
+static struct moot_plan_warning *next_warning(struct moot_plan *plan)
+{
+    if (!plan->warnings)
+        plan->warnings =
+            moot__arena_calloc(&plan->arena, MOOT_LIMIT_WARNINGS, sizeof *plan->warnings);
+    return plan->warnings ? &plan->warnings[plan->warning_count] : NULL;
+}
+
+int moot__config_warn(struct moot_config_reader *reader, const struct moot_tree *node,
+                      const char *format, ...)
+{
+    struct moot_plan *plan = reader->plan;
+    char text[sizeof reader->info->message];
+    if (plan->warning_count == MOOT_LIMIT_WARNINGS)
+        return MOOT_OK;
+    struct moot_plan_warning *warning = next_warning(plan);
+    if (!warning)
+        return moot__config_out_of_memory(reader);
+    int at = 0;
+    if (node) {
+        warning->line = node->key_line ? node->key_line : node->line;
+        warning->column = node->key_line ? node->key_column : node->column;
+        at =
+            snprintf(text, sizeof text, "%s:%u:%u: ", reader->file, warning->line, warning->column);
+    }
+    size_t used = at < 0 ? 0 : (size_t)at < sizeof text ? (size_t)at : sizeof text - 1;
+    va_list args;
+    va_start(args, format);
+    moot__ignore(vsnprintf(text + used, sizeof text - used, format, args) < 0);
+    va_end(args);
+    struct moot_view whole = moot__view_cut(moot__view_str(text), sizeof text - 1);
+    if (!moot__arena_copy(&plan->arena, whole, &warning->text))
+        return moot__config_out_of_memory(reader);
+    plan->warning_count++;
+    return MOOT_OK;
 }
 
 /* --- did you mean ---------------------------------------------------------------------------- */

@@ -22,6 +22,12 @@ int moot__config_fail_key(struct moot_config_reader *reader, int code, const str
                           const char *format, ...) MOOT_PRINTF(4, 5);
 int moot__config_out_of_memory(struct moot_config_reader *reader);
 
+/* Note a doubt: at a key of the file, or without a place (`node` NULL). Too many: none.
+ * MOOT_ENOMEM. */
+MOOT_NODISCARD int moot__config_warn(struct moot_config_reader *reader,
+                                     const struct moot_tree *node, const char *format, ...)
+    MOOT_PRINTF(3, 4);
+
 /* A list of words, NULL at its end. */
 typedef const char *const moot_words[];
 

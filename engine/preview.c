@@ -338,8 +338,9 @@ static int preview_messages(struct previewer *previewer)
 static void tell_doubts(const struct moot_preview_options *options)
 {
     for (size_t i = 0; options->on_problem && i < options->plan->warning_count; i++) {
-        struct moot_error_info doubt = {0};
-        moot__view_copy(options->plan->warnings[i], doubt.message, sizeof doubt.message);
+        const struct moot_plan_warning *warning = &options->plan->warnings[i];
+        struct moot_error_info doubt = {.line = warning->line, .column = warning->column};
+        moot__view_copy(warning->text, doubt.message, sizeof doubt.message);
         options->on_problem(&doubt, options->data);
     }
 }

@@ -52,6 +52,7 @@
     X(ROLES, 64, "roles of a configuration; ECONFIG")                                              \
     X(FLOW_STEPS, 64, "steps of a flow; ECONFIG")                                                  \
     X(PROVIDERS, 64, "providers of a configuration; ECONFIG")                                      \
+    X(WARNINGS, 64, "doubts about a configuration; those after it are not told")                   \
     X(CONFIG_BYTES, 4 << 20, "a configuration file; ECONFIG")                                      \
     X(CONFIG_TREE_BYTES, 64 << 20, "memory of a configuration that was read; ECONFIG")             \
     X(SECRET_BYTES, 16 << 10, "one credential; ECREDENTIAL")                                       \

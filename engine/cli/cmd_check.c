@@ -7,6 +7,7 @@
 #include <moot/preview.h>
 
 #include "cli.h"
+#include "host.h"
 #include "out.h"
 
 enum { PROBLEMS_SHOWN = 50 };
@@ -73,7 +74,9 @@ static void on_problem(const struct moot_error_info *problem, void *data)
     struct check *check = data;
     if (check->problems++ >= PROBLEMS_SHOWN)
         return;
-    if (problem->code == MOOT_OK)
+    if (problem->code == MOOT_OK && problem->line)
+        cli_error("%s", problem->message);
+    else if (problem->code == MOOT_OK)
         cli_error("%s: note: %s", check->config, problem->message);
     else
         cli_error("%s:%u: %s", check->input ? check->input : "question", problem->line,
@@ -150,6 +153,20 @@ static int look(struct check *check, struct moot_plan *plan, uint64_t limit)
     return is_sound ? CLI_EXIT_OK : CLI_EXIT_USAGE;
 }
 
+/* Is the file of --ca one? An engine reads it, and says what is wrong with it. */
+static bool look_at_ca(const struct cli_args *args, struct moot_plan *plan)
+{
+    const struct cli_host_options options = {
+        .plan = plan, .signals = -1, .ca_file = cli_args_text(args, CLI_CA)};
+    struct cli_host host;
+    if (!options.ca_file)
+        return true;
+    if (!cli_host_start(&host, &options))
+        return false;
+    cli_host_stop(&host);
+    return true;
+}
+
 static int run(const struct cli_args *args)
 {
     struct check check = {
@@ -162,12 +179,14 @@ static int run(const struct cli_args *args)
     struct moot_plan *plan;
     if (!cli_plan_load(args, &plan))
         return CLI_EXIT_USAGE;
-    int code = look(&check, plan, cli_args_number(args, CLI_LIMIT, 0));
+    int code = CLI_EXIT_USAGE;
+    if (look_at_ca(args, plan))
+        code = look(&check, plan, cli_args_number(args, CLI_LIMIT, 0));
     moot_plan_unref(plan);
     return code;
 }
 
-static const enum cli_option_id options[] = {CLI_CONFIG, CLI_LIMIT, CLI_JSON, CLI_HELP};
+static const enum cli_option_id options[] = {CLI_CONFIG, CLI_LIMIT, CLI_CA, CLI_JSON, CLI_HELP};
 
 const struct cli_command cli_command_check = {
     .name = "check",
@@ -175,8 +194,8 @@ const struct cli_command cli_command_check = {
     .operands = "[FILE]",
     .about = "Prints the messages of the first row, call by call, and the most tokens and money\n"
              "that the whole file can cost without retries. Every wrong row and every doubt about\n"
-             "the configuration goes to standard error; exit 1 if there is a wrong row. Nothing\n"
-             "is sent.\n",
+             "the configuration goes to standard error; exit 1 if there is a wrong row. The file\n"
+             "of --ca is read. Nothing is sent.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .operands_max = 1,

@@ -9,7 +9,7 @@
 
 struct cli_host_options {
     struct moot_plan *plan;
-    int signals;              /* from cli_signals_open */
+    int signals;              /* from cli_signals_open; or -1: none */
     const char *ca_file;      /* NULL: the system's authorities */
     struct moot_trace *trace; /* NULL: none */
 };

@@ -44,6 +44,24 @@ export MOOT_CONFIG
 expect 0 check
 unset MOOT_CONFIG
 
+# A parameter that is almost one of those we know is told, and sent all the same.
+sed 's/max_tokens: 100/max_tokens: 100, temprature: 0.3, house_style: 1/' "$work/agent.yaml" >"$work/odd.yaml"
+expect 0 check -c "$work/odd.yaml"
+has err "odd.yaml:2:74: unknown parameter 'temprature'; it is sent as it is; did you mean 'temperature'?"
+[ "$(wc -l <"$work/err")" -eq 1 ] || fail "more than one warning"
+expect 0 check -c "$work/agent.yaml"
+[ ! -s "$work/err" ] || fail "a warning about nothing"
+
+# The authorities are read where a provider is asked over TLS, as by the commands that ask.
+sed 's/http:/https:/' "$work/agent.yaml" >"$work/tls.yaml"
+expect 1 check -c "$work/tls.yaml" --ca "$work/agent.yaml"
+has err "agent.yaml holds no readable CA certificate"
+expect 1 check -c "$work/tls.yaml" --ca "$work/nowhere.pem"
+has err "nowhere.pem"
+start_mock --tls --ca-out "$work/ca.pem"
+expect 0 check -c "$work/tls.yaml" --ca "$work/ca.pem"
+stop_mock
+
 sed 's/  judge:/  jduge:/' "$work/agent.yaml" >"$work/wrong.yaml"
 expect 1 check -c "$work/wrong.yaml"
 has err "judge"

@@ -324,8 +324,8 @@ static void a_readable_key_file_is_warned_about(void **state)
     struct moot_plan *plan = load((struct moot_plan_options){.path = config}, NULL);
     assert_view(moot__secret_expose(plan->providers[0].credential.secret), "sk-canary");
     assert_int_equal(plan->warning_count, 1);
-    assert_non_null(strstr(plan->warnings[0].ptr, "chmod 600"));
-    assert_null(strstr(plan->warnings[0].ptr, "canary"));
+    assert_non_null(strstr(plan->warnings[0].text.ptr, "chmod 600"));
+    assert_null(strstr(plan->warnings[0].text.ptr, "canary"));
     moot_plan_unref(plan);
     assert_int_equal(unlink(key), 0);
     assert_int_equal(unlink(config), 0);

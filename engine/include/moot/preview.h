@@ -53,8 +53,8 @@ struct moot_preview_options {
     uint64_t limit; /* look at this many rows only; 0: all */
     /* Each call of the first sound conversation, in order. May be NULL. */
     void (*on_call)(const struct moot_preview_call *call, void *data);
-    /* Everything that is wrong: rows (`line` set) and doubts about the plan (code MOOT_OK). May be
-     * NULL. */
+    /* Everything that is wrong: rows (`line` set), and doubts about the plan (code MOOT_OK; `line`
+     * and `column` in its file, which the message begins with, or 0). May be NULL. */
     void (*on_problem)(const struct moot_error_info *problem, void *data);
     void *data;
 };
