@@ -64,6 +64,11 @@ ANSWERED = ('{"id":"r1","answer":"a","finish_reason":"stop","model":"j","usage":
 FAILED = ('{"id":"r2","error":{"code":"provider","message":"m"},"moot":{"line":2,"calls":1,'
           '"retries":0,"error":"EPROVIDER"}}\n')
 CALL = '{"id":"r3","step":0,"role":"oracle","text":"t","finish_reason":"stop","usage":{}}\n'
+CALLS = "".join(
+    f'{{"id":"r3","step":{step},"role":"oracle","endpoint":"e","model":"m","text":"t{step}",'
+    '"finish_reason":"stop","attempts":1,"possible_duplicate":true,"usage":{"input_tokens":1,'
+    '"output_tokens":2,"total_tokens":3,"reasoning_tokens":1,"cached_tokens":0}}\n'
+    for step in (0, 1, 3, 1, 2))
 HINTS = """retry-after: 12
 retry-after: Wed, 21 Oct 2026 07:28:00 GMT
 retry-after-ms: 1500.5
@@ -195,7 +200,8 @@ def corpora(export, data):
         "lines": with_byte([0, 1], rows + packed),
         "reply": with_byte([0x70, 1, 0xd0], replies()),
         "resume": [b"\x00" + ANSWERED.encode() * 2, b"\x00" + ANSWERED.encode()[:-9],
-                   b"\x01" + FAILED.encode(), b"\x02" + CALL.encode(), b"\x03{\"input\":{}}\n"],
+                   b"\x01" + FAILED.encode(), b"\x02" + CALL.encode(), b"\x02" + CALLS.encode(),
+                   b"\x02" + CALLS.encode() + CALL.replace("r3", "r4").encode() * 3, b"\x03{\"input\":{}}\n"],
         "row": rows,
         "sse": streams(),
         "stream": with_byte([0, 1], streams()),
