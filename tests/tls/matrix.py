@@ -93,10 +93,13 @@ class Bench:
         text = done.stdout + done.stderr
         if done.returncode == 0:
             return cases.OK, "", text
-        if done.returncode != 2 or not done.stdout:
+        if not done.stdout:
             return (cases.ECONFIG if done.returncode == 1 else f"exit {done.returncode}"), \
                 done.stderr.decode(), text
         error = json.loads(done.stdout)["error"]
+        wanted = 1 if error["code"] == "ECERT" else 2
+        if done.returncode != wanted:
+            return f"exit {done.returncode} with {error['code']}", error["message"], text
         return error["code"], error["message"], text
 
 
