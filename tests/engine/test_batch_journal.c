@@ -88,7 +88,9 @@ static void close_journal(struct fixture *f)
     moot__resume_deinit(&f->resume);
 }
 
-static int append(struct fixture *f, enum moot_journal_log log, const char *id)
+/* `spelt` is the id in JSON. */
+static int append_as(struct fixture *f, enum moot_journal_log log, const char *id,
+                     const char *spelt)
 {
     char line[256];
     struct moot_journal_entry entry = {.log = log, .key = moot__row_key(moot__view_str(id))};
@@ -97,12 +99,17 @@ static int append(struct fixture *f, enum moot_journal_log log, const char *id)
         [MOOT_JOURNAL_ERRORS] = "\"error\":{},\"moot\":{\"error\":\"ETIMEDOUT\"}",
         [MOOT_JOURNAL_CALLS] = "\"step\":0,\"text\":\"t\"",
     };
-    snprintf(line, sizeof line, "{\"id\":\"%s\",%s}\n", id, rest[log]);
+    snprintf(line, sizeof line, "{\"id\":\"%s\",%s}\n", spelt, rest[log]);
     entry.line = moot__view_str(line);
     if (log == MOOT_JOURNAL_ERRORS)
         entry.facts.code = MOOT_ETIMEDOUT;
     int rc = moot__journal_append(&f->journal, &entry);
     return rc == MOOT_OK ? moot__journal_flush(&f->journal) : rc;
+}
+
+static int append(struct fixture *f, enum moot_journal_log log, const char *id)
+{
+    return append_as(f, log, id, id);
 }
 
 static bool is_done(struct fixture *f, const char *id)
@@ -385,6 +392,35 @@ static void the_side_file_is_cleaned_and_goes(void **state)
     assert_non_null(strstr(text, "\"rows\":{\"total\":200,\"succeeded\":200,"));
 }
 
+static void whatever_ids_look_like_the_side_file_keeps_theirs(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const stay[][2] = {{"plain", "plain"}, {"a \"b\"", "a \\\"b\\\""},
+                                          {"a\\b", "a\\\\b"}, {"\xC3\xA9", "\xC3\xA9"},
+                                          {"\n", "\\n"},      {"\xC3\xA8", "\\u00e8"}};
+    static const char *const end[][2] = {{"plai", "plai"}, {"a \"b", "a \\\"b"},
+                                         {"a\\", "a\\\\"}, {"\xC3\xAA", "\xC3\xAA"},
+                                         {"\t", "\\t"},    {"a ", "a "}};
+    char text[4096];
+    assert_int_equal(open_journal(f), MOOT_OK);
+    for (size_t i = 0; i < moot__countof(stay); i++) {
+        assert_int_equal(append_as(f, MOOT_JOURNAL_CALLS, stay[i][0], stay[i][1]), MOOT_OK);
+        assert_int_equal(append_as(f, MOOT_JOURNAL_CALLS, end[i][0], end[i][1]), MOOT_OK);
+        assert_int_equal(append_as(f, MOOT_JOURNAL_RESULTS, end[i][0], end[i][1]), MOOT_OK);
+    }
+    assert_int_equal(moot__journal_flush(&f->journal), MOOT_OK);
+    assert_int_equal(moot__journal_compact_calls(&f->journal), MOOT_OK);
+    size_t lines = 0, len = read_file(path_of(f, "out.calls.jsonl"), text, sizeof text);
+    for (size_t i = 0; i < len; i++)
+        lines += text[i] == '\n';
+    assert_int_equal(lines, moot__countof(stay));
+    close_journal(f);
+    assert_int_equal(open_journal(f), MOOT_OK);
+    for (size_t i = 0; i < moot__countof(stay); i++)
+        assert_int_equal(known_calls(f, stay[i][0]), 1);
+    close_journal(f);
+}
+
 static void no_memory_leaks_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -421,6 +457,7 @@ int main(void)
         TEST(a_group_that_fails_leaves_what_fitted),
         TEST(lines_wait_for_a_flush),
         TEST(the_side_file_is_cleaned_and_goes),
+        TEST(whatever_ids_look_like_the_side_file_keeps_theirs),
         TEST(no_memory_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
