@@ -2,66 +2,15 @@
  * message: a literal key in a configuration is described, not quoted. */
 #include "credentials.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "engine/base/alloc.h"
-#include "engine/base/buf.h"
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 #include "engine/base/limits.h"
-
-struct moot_secret {
-    const struct moot_allocator *allocator;
-    unsigned refs;
-    size_t len;
-    char bytes[];
-};
-
-struct moot_secret *moot__secret_new(const struct moot_allocator *allocator, struct moot_view value)
-{
-    struct moot_secret *secret = moot__alloc(allocator, sizeof *secret + value.len + 1);
-    if (!secret)
-        return NULL;
-    secret->allocator = allocator;
-    secret->refs = 1;
-    secret->len = value.len;
-    if (value.len)
-        memcpy(secret->bytes, value.ptr, value.len);
-    secret->bytes[value.len] = '\0';
-    return secret;
-}
-
-struct moot_secret *moot__secret_ref(struct moot_secret *secret)
-{
-    assert(secret->refs > 0);
-    secret->refs++;
-    return secret;
-}
-
-void moot__secret_free(struct moot_secret *secret)
-{
-    if (!secret || --secret->refs > 0)
-        return;
-    const struct moot_allocator *allocator = secret->allocator;
-    moot__wipe(secret, sizeof *secret + secret->len + 1);
-    moot__free(allocator, secret);
-}
-
-struct moot_view moot__secret_expose(const struct moot_secret *secret)
-{
-    assert(secret);
-    return moot__view(secret->bytes, secret->len);
-}
-
-bool moot__secret_eq(const struct moot_secret *a, const struct moot_secret *b)
-{
-    return moot__view_eq(moot__secret_expose(a), moot__secret_expose(b));
-}
+#include "ini.h"
+#include "secret_file.h"
 
 const char *moot__environment_get(const struct moot_environment *environment, const char *name)
 {
@@ -133,8 +82,8 @@ static int parse_reference(struct moot_credential *credential, struct moot_view 
         credential->place = join_path(credential->allocator, folder, rest);
     } else if (cut_prefix(reference, "exec:", &rest)) {
         return moot__fail(info, MOOT_ECONFIG, MOOT_PHASE_CREDENTIAL,
-                          "exec: credentials are not available in this version; "
-                          "write the token to a file and use file:PATH, or use env:NAME");
+                          "exec: is for a whole credential, and not possible here; use "
+                          "env:NAME or file:PATH");
     } else {
         return moot__fail(info, MOOT_ECONFIG, MOOT_PHASE_CREDENTIAL,
                           "a literal secret is refused: put it into a variable or a file, "
@@ -194,52 +143,52 @@ static int load_variable(struct moot_credential *credential, struct moot_secret 
     return accept(credential, moot__view_str(value), out, info);
 }
 
-/* Read up to one byte more than a credential may have. */
-static int read_all(int fd, struct moot_buf *buf)
+static int fail_file(struct moot_credential *credential, int rc, const char *why,
+                     struct moot_error_info *info)
 {
-    int rc = moot__buf_reserve(buf, buf->max);
-    if (rc)
-        return rc;
-    while (buf->len < buf->max) {
-        ssize_t got = read(fd, buf->data + buf->len, buf->max - buf->len);
-        if (got == 0)
-            return MOOT_OK;
-        if (got > 0)
-            buf->len += (size_t)got;
-        else if (errno != EINTR)
-            return MOOT_EIO;
-    }
-    return MOOT_OK;
+    if (rc == MOOT_ENOMEM)
+        return moot__fail(info, rc, MOOT_PHASE_CREDENTIAL, "out of memory");
+    if (rc == MOOT_ELIMIT)
+        why = "read: it is too long for a credential";
+    return moot__fail(info, MOOT_ECREDENTIAL, MOOT_PHASE_CREDENTIAL,
+                      "credential: file %s cannot be %s", credential->place, why);
 }
 
 static int load_file(struct moot_credential *credential, struct moot_secret **out,
                      struct moot_error_info *info)
 {
-    /* O_NONBLOCK: a FIFO without a writer must not hang the plan. */
-    int fd = open(credential->place, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return moot__fail(info, MOOT_ECREDENTIAL, MOOT_PHASE_CREDENTIAL,
-                          "credential: file %s cannot be opened: %s", credential->place,
-                          errno == ENOENT   ? "it does not exist"
-                          : errno == EACCES ? "permission denied"
-                                            : "input or output failed");
     struct moot_buf buf;
+    bool is_world_readable = false;
+    const char *why = NULL;
     moot__buf_init(&buf, credential->allocator, MOOT_LIMIT_SECRET_BYTES + 1);
-    struct stat st;
-    int rc = fstat(fd, &st) ? MOOT_EIO : S_ISDIR(st.st_mode) ? MOOT_EIO : read_all(fd, &buf);
-    close(fd);
-    if (rc == MOOT_ENOMEM)
-        moot__fail(info, rc, MOOT_PHASE_CREDENTIAL, "out of memory");
-    else if (rc)
-        rc = moot__fail(info, MOOT_ECREDENTIAL, MOOT_PHASE_CREDENTIAL,
-                        "credential: file %s cannot be read", credential->place);
-    else
-        rc = accept(credential, moot__buf_view(&buf), out, info);
+    int rc = moot__secret_file_read(credential->place, &buf, &is_world_readable, &why);
+    rc = rc ? fail_file(credential, rc, why, info)
+            : accept(credential, moot__buf_view(&buf), out, info);
     if (rc == MOOT_OK)
-        credential->is_world_readable = (st.st_mode & S_IROTH) != 0 && S_ISREG(st.st_mode);
-    if (buf.data)
-        moot__wipe(buf.data, buf.cap);
-    moot__buf_deinit(&buf);
+        credential->is_world_readable = is_world_readable;
+    moot__secret_file_deinit(&buf);
+    return rc;
+}
+
+/* Of a tool's own file nobody promised that it is for its owner alone; the tool warns. */
+static int load_profile(struct moot_credential *credential, struct moot_secret **out,
+                        struct moot_error_info *info)
+{
+    struct moot_buf buf;
+    struct moot_view value;
+    const char *why = NULL;
+    moot__buf_init(&buf, credential->allocator, MOOT_LIMIT_SETTINGS_FILE_BYTES);
+    int rc = moot__secret_file_read(credential->place, &buf, NULL, &why);
+    if (rc)
+        rc = fail_file(credential, rc, why, info);
+    else if (moot__ini_get(moot__buf_view(&buf), moot__view_str(credential->section),
+                           credential->key, &value))
+        rc = accept(credential, value, out, info);
+    else
+        rc = moot__fail(info, MOOT_ECREDENTIAL, MOOT_PHASE_CREDENTIAL,
+                        "credential: file %s has no %s in its section [%s]", credential->place,
+                        credential->key, credential->section);
+    moot__secret_file_deinit(&buf);
     return rc;
 }
 
@@ -252,6 +201,8 @@ static int load(struct moot_credential *credential, struct moot_secret **out,
         return load_variable(credential, out, info);
     case MOOT_CREDENTIAL_FILE:
         return load_file(credential, out, info);
+    case MOOT_CREDENTIAL_PROFILE:
+        return load_profile(credential, out, info);
     }
     moot__unreachable();
     return MOOT_EINVAL;
@@ -272,12 +223,38 @@ int moot__credential_init(struct moot_credential *credential,
     return rc;
 }
 
+static char *copy_text(const struct moot_credential *credential, const char *text)
+{
+    return text ? moot__strdup(credential->allocator, moot__view_str(text)) : NULL;
+}
+
+int moot__credential_init_profile(struct moot_credential *credential,
+                                  const struct moot_allocator *allocator,
+                                  const struct moot_profile_setting *setting,
+                                  struct moot_error_info *info)
+{
+    *credential =
+        (struct moot_credential){.allocator = allocator, .source = MOOT_CREDENTIAL_PROFILE};
+    credential->place = moot__strdup(allocator, setting->path);
+    credential->section = moot__strdup(allocator, setting->section);
+    credential->key = setting->key;
+    int rc = MOOT_ENOMEM;
+    if (credential->place && credential->section)
+        rc = load(credential, &credential->secret, info);
+    else
+        moot__ignore(moot__fail(info, rc, MOOT_PHASE_CREDENTIAL, "out of memory"));
+    if (rc)
+        moot__credential_deinit(credential);
+    return rc;
+}
+
 int moot__credential_copy(struct moot_credential *copy, const struct moot_credential *credential)
 {
     *copy = *credential;
-    copy->place = moot__strdup(credential->allocator, moot__view_str(credential->place));
+    copy->place = copy_text(credential, credential->place);
+    copy->section = copy_text(credential, credential->section);
     copy->secret = moot__secret_new(credential->allocator, moot__secret_expose(credential->secret));
-    if (copy->place && copy->secret)
+    if (copy->place && copy->secret && (copy->section || !credential->section))
         return MOOT_OK;
     moot__credential_deinit(copy);
     return MOOT_ENOMEM;
@@ -287,6 +264,7 @@ void moot__credential_deinit(struct moot_credential *credential)
 {
     moot__secret_free(credential->secret);
     moot__free(credential->allocator, credential->place);
+    moot__free(credential->allocator, credential->section);
     *credential = (struct moot_credential){0};
 }
 

@@ -1,39 +1,24 @@
 #ifndef MOOT_CREDENTIALS_H
 #define MOOT_CREDENTIALS_H
 
-/* Secrets, and where they come from. A configuration holds references, never values:
+/* Where a secret stands. A configuration holds references, never values:
  *
  *   env:NAME     a variable of the environment
  *   file:PATH    the first line of a file; relative to the configuration's folder
- *   exec:COMMAND a credential process: recognised, not available in this version
  *
- * A secret has no way to be formatted: it is opaque, its bytes come out of moot__secret_expose
- * alone, which is called only where a header is written or a request is signed, and its memory is
- * overwritten before it is freed.
+ * or the provider's own chain finds it in the settings of the provider's tools. (exec:COMMAND names
+ * a process that gives a credential with an end; see credential_source.h.)
  *
- * Thread: a reference and a secret are immutable; a credential belongs to one thread (each engine
- * copies its own out of the plan). Environment and files are read with short blocking calls: when a
- * plan is loaded, and when a provider answered 401. */
+ * Thread: a credential belongs to one thread (each engine copies its own out of the plan).
+ * Environment and files are read with short blocking calls: when a plan is loaded, and when a
+ * provider answered 401. */
 #include <moot/alloc.h>
 #include <moot/error.h>
 #include <moot/view.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct moot_secret;
-
-/* A wiped-on-free copy. NULL when there is no memory. */
-MOOT_NODISCARD struct moot_secret *moot__secret_new(const struct moot_allocator *allocator,
-                                                    struct moot_view value);
-/* Another owner, on the same thread, who frees it too: what is refreshed stays alive as long as a
- * call that used it. */
-struct moot_secret *moot__secret_ref(struct moot_secret *secret);
-void moot__secret_free(struct moot_secret *secret); /* NULL does nothing */
-
-/* The bytes, valid as long as the secret. They go into a header and nowhere else. */
-struct moot_view moot__secret_expose(const struct moot_secret *secret);
-
-bool moot__secret_eq(const struct moot_secret *a, const struct moot_secret *b);
+#include "secret.h"
 
 /* Where a variable's value is found; NULL when it is not set. The text is borrowed until the next
  * call. A NULL `get` means the process's environment. */
@@ -47,13 +32,16 @@ const char *moot__environment_get(const struct moot_environment *environment, co
 enum moot_credential_source {
     MOOT_CREDENTIAL_ENV,
     MOOT_CREDENTIAL_FILE,
+    MOOT_CREDENTIAL_PROFILE, /* a setting of a tool's file; see ini.h */
 };
 
 struct moot_credential {
     const struct moot_allocator *allocator;
     struct moot_environment environment;
     enum moot_credential_source source;
-    char *place;                /* the variable's name, or the path, absolute or as given */
+    char *place;   /* the variable's name, or the path, absolute or as given */
+    char *section; /* PROFILE only, and which setting; static */
+    const char *key;
     struct moot_secret *secret; /* never NULL once loaded */
     bool is_world_readable;     /* a file that everyone on the machine may read: warn */
 };
@@ -75,6 +63,17 @@ MOOT_NODISCARD int moot__credential_init(struct moot_credential *credential,
                                          struct moot_view reference,
                                          const struct moot_credential_options *options,
                                          struct moot_error_info *info);
+
+/* The same with a setting of a tool's file. MOOT_ECREDENTIAL, MOOT_ENOMEM. */
+struct moot_profile_setting {
+    struct moot_view path, section;
+    const char *key; /* static */
+};
+
+MOOT_NODISCARD int moot__credential_init_profile(struct moot_credential *credential,
+                                                 const struct moot_allocator *allocator,
+                                                 const struct moot_profile_setting *setting,
+                                                 struct moot_error_info *info);
 
 /* The same source and secret, for another thread. MOOT_ENOMEM. */
 MOOT_NODISCARD int moot__credential_copy(struct moot_credential *copy,

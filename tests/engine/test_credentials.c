@@ -66,7 +66,7 @@ static void bad_references_are_refused_without_quoting_them(void **state)
         {"env:" CANARY, MOOT_ECONFIG, "name of a variable"},
         {"env:1X", MOOT_ECONFIG, "name of a variable"},
         {"file:", MOOT_ECONFIG, "path"},
-        {"exec:get-token", MOOT_ECONFIG, "not available"},
+        {"exec:get-token", MOOT_ECONFIG, "not possible here"},
         {"env:ABSENT", MOOT_ECREDENTIAL, "variable ABSENT is not set"},
         {"env:EMPTY", MOOT_ECREDENTIAL, "variable EMPTY is empty"},
         {"env:TWO_LINES", MOOT_ECREDENTIAL, "several lines"},
