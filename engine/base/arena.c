@@ -40,6 +40,13 @@ void moot__arena_deinit(struct moot_arena *arena)
     arena->used = 0;
 }
 
+void moot__arena_wipe(struct moot_arena *arena)
+{
+    for (struct moot_arena_block *block = arena->blocks; block; block = block->next)
+        moot__wipe(block->data, block->cap);
+    moot__arena_deinit(arena);
+}
+
 void moot__arena_reset(struct moot_arena *arena)
 {
     if (!arena->blocks || arena->blocks->cap > KEPT_BLOCK_BYTES_MAX) {

@@ -17,6 +17,9 @@ struct moot_arena {
 
 void moot__arena_init(struct moot_arena *arena, const struct moot_allocator *allocator, size_t max);
 void moot__arena_deinit(struct moot_arena *arena); /* safe on a zeroed struct, and twice */
+/* The same, overwritten before it is freed: of what held secrets. */
+void moot__arena_wipe(struct moot_arena *arena);
+
 /* Everything handed out is gone; one block is kept, unless it is a large one. */
 void moot__arena_reset(struct moot_arena *arena);
 
