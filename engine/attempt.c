@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "authorization.h"
 #include "engine/base/check.h"
 #include "engine/base/err.h"
-#include "mask.h"
 
 /* After the stream's end marker the last chunk should follow at once; a server that holds the
  * connection open beyond this loses it, and the answer stands. */
@@ -224,8 +224,7 @@ static void understand(struct moot_attempt *attempt)
 
 static void release(struct moot_attempt *attempt)
 {
-    moot__secret_free(attempt->secret);
-    attempt->secret = NULL;
+    moot__access_deinit(&attempt->access);
     moot__sse_deinit(&attempt->sse);
     moot__eventstream_deinit(&attempt->frames);
     moot__reply_stream_deinit(&attempt->stream);
@@ -246,10 +245,9 @@ static void take_call_error(struct moot_attempt *attempt)
 /* Providers, and the gateways in front of them, quote what they were sent. */
 static void mask_credential(struct moot_attempt *attempt)
 {
-    struct moot_view secret = moot__secret_expose(attempt->secret);
     struct moot_error_info *error = &attempt->error;
-    moot__mask_secret(error->message, sizeof error->message, secret);
-    moot__mask_secret(error->provider_code, sizeof error->provider_code, secret);
+    moot__access_mask(&attempt->access, error->message, sizeof error->message);
+    moot__access_mask(&attempt->access, error->provider_code, sizeof error->provider_code);
 }
 
 /* Whatever happens to the connection afterwards: of a refusal the status says enough. */
@@ -282,7 +280,7 @@ static void on_call_done(struct moot_call *call)
     } else if (!attempt->is_understood) {
         understand(attempt);
     }
-    if (attempt->error.code && attempt->secret)
+    if (attempt->error.code)
         mask_credential(attempt);
     release(attempt);
     attempt->on_done(attempt); /* the owner may restart or free it: touch nothing */
@@ -299,7 +297,7 @@ static void prepare(struct moot_attempt *attempt, const struct moot_attempt_requ
     attempt->error_type[0] = '\0';
     attempt->rates.said = 0;
     attempt->dialect = request->dialect;
-    attempt->secret = request->secret ? moot__secret_ref(request->secret) : NULL;
+    attempt->access = moot__access_ref(&request->access);
     attempt->mode = MOOT_ATTEMPT_NO_HEAD;
     attempt->wall_s = 0;
     attempt->asked_for_stream = request->stream;
@@ -312,27 +310,6 @@ static void prepare(struct moot_attempt *attempt, const struct moot_attempt_requ
     moot__eventstream_init(&attempt->frames, allocator);
     moot__reply_stream_init(&attempt->stream, request->dialect, attempt->reply);
     moot__buf_init(&attempt->body, allocator, MOOT_LIMIT_HTTP_BODY_BYTES);
-}
-
-static int write_authorization(struct moot_buf *out, enum moot_auth auth, struct moot_view secret)
-{
-    int rc = auth == MOOT_AUTH_BEARER ? moot__buf_append_str(out, "Bearer ") : MOOT_OK;
-    return rc ? rc : moot__buf_append_view(out, secret);
-}
-
-static struct moot_view auth_header(enum moot_auth auth)
-{
-    switch (auth) {
-    case MOOT_AUTH_BEARER:
-        return MOOT_VIEW("Authorization");
-    case MOOT_AUTH_API_KEY:
-        return MOOT_VIEW("api-key");
-    case MOOT_AUTH_X_API_KEY:
-        return MOOT_VIEW("x-api-key");
-    case MOOT_AUTH_SIGV4: /* no dialect asks for it yet */
-        break;
-    }
-    moot__unreachable();
 }
 
 static bool has_header(const struct moot_attempt_request *request, struct moot_view name)
@@ -354,25 +331,29 @@ static struct moot_view accepted(const struct moot_attempt_request *request)
 
 /* Ours; those that the configuration writes too are left to it. The credential is the last, so that
  * it can be left out. */
-static int start_call(struct moot_attempt *attempt, const struct moot_attempt_request *request,
-                      struct moot_view authorization)
+static int start_call(struct moot_attempt *attempt, const struct moot_attempt_request *request)
 {
     const struct moot_dialect *dialect = request->dialect;
     struct moot_view version = {NULL, 0};
+    struct moot_authorization authorization;
     if (dialect->version_header)
         version = moot__dialect_version(dialect, request->version);
+    int rc = moot__authorize(&authorization, request);
+    if (rc)
+        return rc;
     const struct moot_http1_header ours[] = {
         {MOOT_VIEW("Content-Type"), MOOT_VIEW("application/json")},
         {MOOT_VIEW("Accept"), accepted(request)},
         {MOOT_VIEW("User-Agent"), MOOT_VIEW("moot/" MOOT_VERSION_STRING)},
         {moot__view_str(dialect->version_header), version},
-        {auth_header(request->auth), authorization},
     };
-    struct moot_http1_header headers[moot__countof(ours)];
+    struct moot_http1_header headers[moot__countof(ours) + MOOT_AUTHORIZATION_HEADERS];
     size_t count = 0;
     for (size_t i = 0; i < moot__countof(ours); i++)
         if (ours[i].value.len && !has_header(request, ours[i].name))
             headers[count++] = ours[i];
+    for (size_t i = 0; i < authorization.count; i++)
+        headers[count++] = authorization.headers[i];
     struct moot_call_request http = {
         .origin = request->origin,
         .method = MOOT_VIEW("POST"),
@@ -385,23 +366,15 @@ static int start_call(struct moot_attempt *attempt, const struct moot_attempt_re
         .accept_gzip = !request->stream,
         .deadlines = request->deadlines,
     };
-    return moot__call_start(&attempt->call, request->pool, &http);
+    rc = moot__call_start(&attempt->call, request->pool, &http);
+    moot__authorization_deinit(&authorization);
+    return rc;
 }
 
 int moot__attempt_start(struct moot_attempt *attempt, const struct moot_attempt_request *request)
 {
     prepare(attempt, request);
-    struct moot_buf authorization;
-    moot__buf_init(&authorization, attempt->body.allocator, MOOT_LIMIT_SECRET_BYTES + 16);
-    int rc = MOOT_OK;
-    if (request->secret)
-        rc = write_authorization(&authorization, request->auth,
-                                 moot__secret_expose(request->secret));
-    if (!rc)
-        rc = start_call(attempt, request, moot__buf_view(&authorization));
-    if (authorization.data)
-        moot__wipe(authorization.data, authorization.cap);
-    moot__buf_deinit(&authorization);
+    int rc = start_call(attempt, request);
     if (rc)
         release(attempt);
     return rc;

@@ -6,11 +6,11 @@
  *
  * Embedded in its owner. moot__attempt_start puts it under way; on_done ends it, once, from the
  * loop. Thread: the engine's. */
+#include "access.h"
 #include "agents/dialect.h"
 #include "agents/rate_headers.h"
 #include "agents/reply.h"
 #include "agents/reply_stream.h"
-#include "credentials.h"
 #include "net/call.h"
 #include "net/eventstream.h"
 #include "net/sse.h"
@@ -25,8 +25,9 @@ struct moot_attempt_request {
     enum moot_auth auth;
     struct moot_view version; /* of the API, where the dialect says it in a header; or empty */
     struct moot_view target;
-    struct moot_view body;      /* borrowed until on_done */
-    struct moot_secret *secret; /* or NULL; kept, to be masked in what the provider says */
+    struct moot_view body;            /* borrowed until on_done */
+    struct moot_access access;        /* borrowed; kept, to be masked in what the provider says */
+    struct moot_view region, service; /* of AWS keys: what the signature is good for */
     const struct moot_http1_header *headers; /* the provider's own, from the configuration */
     size_t header_count;
     struct moot_call_deadlines deadlines;
@@ -54,7 +55,7 @@ struct moot_attempt {
     /* Its own; `call` may be read for times and status. */
     struct moot_call call;
     const struct moot_dialect *dialect;
-    struct moot_secret *secret;
+    struct moot_access access;
     bool asked_for_stream, is_understood;
     enum moot_attempt_mode {
         MOOT_ATTEMPT_NO_HEAD, /* nothing came yet */

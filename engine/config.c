@@ -176,10 +176,13 @@ static int read_batch(struct moot_config_reader *reader, const struct moot_tree 
 static int warn_of_open_files(struct moot_config_reader *reader)
 {
     const struct moot_plan *plan = reader->plan;
+    size_t secrets = plan->provider_count * MOOT_ACCESS_PARTS;
     int rc = MOOT_OK;
-    for (size_t i = 0; i < plan->provider_count && rc == MOOT_OK; i++) {
-        const struct moot_credential *credential = &plan->providers[i].credential;
-        if (plan->providers[i].has_credential && credential->is_world_readable)
+    for (size_t i = 0; i < secrets && rc == MOOT_OK; i++) {
+        const struct moot_credential_spec *spec =
+            &plan->providers[i / MOOT_ACCESS_PARTS].credential;
+        const struct moot_credential *credential = &spec->secrets[i % MOOT_ACCESS_PARTS];
+        if (credential->is_world_readable)
             rc = moot__config_warn(reader, NULL,
                                    "%s: this credential's file can be read by everyone on the "
                                    "machine; run chmod 600 on it",
@@ -278,7 +281,7 @@ void moot_plan_unref(struct moot_plan *plan)
     if (!plan || atomic_fetch_sub_explicit(&plan->refs, 1, memory_order_acq_rel) != 1)
         return;
     for (size_t i = 0; i < plan->provider_count; i++)
-        moot__credential_deinit(&plan->providers[i].credential);
+        moot__credential_spec_deinit(&plan->providers[i].credential);
     moot__arena_deinit(&plan->arena);
     moot__free(plan->allocator, plan);
 }

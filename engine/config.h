@@ -12,7 +12,7 @@
 #include "agents/agent.h"
 #include "agents/dialect.h"
 #include "agents/flow.h"
-#include "credentials.h"
+#include "credential_source.h"
 #include "engine/base/arena.h"
 #include "limiter.h"
 #include "net/http1.h"
@@ -47,8 +47,8 @@ struct moot_provider {
     struct moot_url url;                /* views into base_url */
     struct moot_view proxy;             /* empty: none */
     bool allow_http;
-    bool has_credential;
-    struct moot_credential credential; /* as loaded; an engine copies it before it refreshes */
+    struct moot_view region, service;       /* of AWS: what a signature is good for */
+    struct moot_credential_spec credential; /* an engine keeps a copy of the secrets */
     const struct moot_http1_header *headers;
     size_t header_count;
     struct moot_limiter_options quota;

@@ -4,36 +4,39 @@
  * the environment: a configuration that names an address but no secret does not get whatever key
  * happens to be in the environment. No message quotes an address or a proxy: either may hold a
  * password. */
-#include "config_read.h"
+#include "config_auth.h"
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 #include "engine/base/limits.h"
 #include "net/proxy.h"
 
 struct defaults {
-    const char *type, *url_variable, *key_variable, *url;
+    const char *type, *url_variable, *url;
 };
 
 static const struct defaults *defaults_of(const struct moot_provider *provider)
 {
     static const struct defaults table[] = {
-        {"databricks", "DATABRICKS_HOST", "DATABRICKS_TOKEN", NULL},
-        {"openai", "OPENAI_BASE_URL", "OPENAI_API_KEY", "https://api.openai.com/v1"},
-        {"anthropic", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "https://api.anthropic.com"},
-        {"azure", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", NULL},
-        {"bedrock", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_BEARER_TOKEN_BEDROCK", NULL},
+        {"databricks", "DATABRICKS_HOST", NULL},
+        {"openai", "OPENAI_BASE_URL", "https://api.openai.com/v1"},
+        {"anthropic", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"},
+        {"azure", "AZURE_OPENAI_ENDPOINT", NULL},
+        {"bedrock", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", NULL},
     };
+    static const struct defaults claude_on_azure = {"azure", "ANTHROPIC_FOUNDRY_BASE_URL", NULL};
     for (size_t i = 0; i < moot__countof(table); i++) {
-        if (strcmp(provider->dialect->type, table[i].type) == 0)
-            return &table[i];
+        if (strcmp(provider->dialect->type, table[i].type) != 0)
+            continue;
+        bool is_claude = strcmp(provider->dialect->type, "azure") == 0 &&
+                         strcmp(provider->dialect->surface, "anthropic") == 0;
+        return is_claude ? &claude_on_azure : &table[i];
     }
     moot__unreachable();
     return &table[0];
 }
 
-/* Turn "env:NAME" into its value; other texts stay. */
-static int resolve(struct moot_config_reader *reader, const struct moot_tree *node,
-                   struct moot_view *text)
+int moot__config_resolve(struct moot_config_reader *reader, const struct moot_tree *node,
+                         struct moot_view *text)
 {
     static const struct moot_view prefix = {"env:", 4};
     if (!moot__view_starts(*text, prefix))
@@ -42,7 +45,7 @@ static int resolve(struct moot_config_reader *reader, const struct moot_tree *no
     const char *value = moot__environment_get(&reader->environment, name);
     if (!value || !*value)
         return moot__config_fail(reader, MOOT_ECONFIG, node,
-                                 "variable %.64s is not set; export it, or write the address",
+                                 "variable %.64s is not set; export it, or write its value here",
                                  name);
     if (!moot__arena_copy(&reader->plan->arena, moot__view_trim(moot__view_str(value)), text))
         return moot__config_out_of_memory(reader);
@@ -90,34 +93,71 @@ static int parse_url(struct moot_config_reader *reader, const struct moot_tree *
     return MOOT_OK;
 }
 
+/* https://bedrock-runtime.REGION.amazonaws.com, in the partition of the region. */
+static int derive_bedrock_url(struct moot_config_reader *reader, const struct moot_tree *node,
+                              struct moot_provider *provider)
+{
+    struct moot_view region;
+    int rc = moot__aws_region(reader, moot__tree_get(node, "auth"), &region);
+    if (rc)
+        return rc;
+    if (!region.len)
+        return moot__config_fail_key(reader, MOOT_ECONFIG, node,
+                                     "this provider has no address: set AWS_REGION, or add "
+                                     "base_url: https://...");
+    const char *domain = moot__view_starts(region, MOOT_VIEW("cn-"))     ? ".amazonaws.com.cn"
+                         : moot__view_starts(region, MOOT_VIEW("eusc-")) ? ".amazonaws.eu"
+                                                                         : ".amazonaws.com";
+    const char *const parts[] = {"https://bedrock-runtime.", region.ptr, domain, NULL};
+    return moot__config_join(reader, parts, &provider->base_url);
+}
+
+static int derive_url(struct moot_config_reader *reader, const struct moot_tree *node,
+                      struct moot_provider *provider)
+{
+    const struct defaults *defaults = defaults_of(provider);
+    const char *value = moot__config_variable(reader, defaults->url_variable);
+    if (!value && strcmp(defaults->type, "bedrock") == 0)
+        return derive_bedrock_url(reader, node, provider);
+    if (!value && strcmp(defaults->type, "databricks") == 0) {
+        struct moot_settings file;
+        int rc = moot__databricks_settings(reader, &file);
+        if (rc == MOOT_OK)
+            rc = moot__settings_get(reader, &file, "host", &provider->base_url);
+        if (rc || provider->base_url.len)
+            return rc;
+    }
+    if (!value)
+        value = defaults->url;
+    if (!value)
+        return moot__config_fail_key(reader, MOOT_ECONFIG, node,
+                                     "this provider has no address: set %s, or add "
+                                     "base_url: https://...",
+                                     defaults->url_variable);
+    if (!moot__arena_copy(&reader->plan->arena, moot__view_trim(moot__view_str(value)),
+                          &provider->base_url))
+        return moot__config_out_of_memory(reader);
+    return MOOT_OK;
+}
+
 static int read_base_url(struct moot_config_reader *reader, const struct moot_tree *node,
                          struct moot_provider *provider)
 {
-    const struct defaults *defaults = defaults_of(provider);
     const struct moot_tree *said = moot__tree_get(node, "base_url");
     int rc = moot__config_text(reader, said, &provider->base_url);
     if (rc)
         return rc;
-    const struct moot_tree *place = said ? said : node;
-    if (said) {
-        rc = resolve(reader, said, &provider->base_url);
-    } else {
-        const char *value = moot__environment_get(&reader->environment, defaults->url_variable);
-        if (!value || !*value)
-            value = defaults->url;
-        if (!value)
-            return moot__config_fail_key(reader, MOOT_ECONFIG, node,
-                                         "this provider has no address: set %s, or add "
-                                         "base_url: https://...",
-                                         defaults->url_variable);
-        if (!moot__arena_copy(&reader->plan->arena, moot__view_trim(moot__view_str(value)),
-                              &provider->base_url))
-            return moot__config_out_of_memory(reader);
-    }
+    if (said)
+        rc = moot__config_resolve(reader, said, &provider->base_url);
+    else
+        rc = derive_url(reader, node, provider);
     bool is_databricks = strcmp(provider->dialect->type, "databricks") == 0;
     if (rc == MOOT_OK)
         rc = normalise(reader, is_databricks, &provider->base_url);
-    return rc ? rc : parse_url(reader, place, provider);
+    if (rc == MOOT_OK &&
+        !moot__arena_copy(&reader->plan->arena, provider->base_url, &provider->base_url))
+        rc = moot__config_out_of_memory(reader); /* cut at its end, it has a NUL there again */
+    return rc ? rc : parse_url(reader, said ? said : node, provider);
 }
 
 static int check_proxy(struct moot_config_reader *reader, const struct moot_tree *node,
@@ -184,7 +224,7 @@ static int read_proxy(struct moot_config_reader *reader, const struct moot_tree 
         return rc;
     bool is_reference = moot__view_starts(said, MOOT_VIEW("env:"));
     struct moot_url url;
-    rc = resolve(reader, node, &said);
+    rc = moot__config_resolve(reader, node, &said);
     if (rc == MOOT_OK)
         rc = check_proxy(reader, node, "proxy", said, &url);
     if (rc)
@@ -197,50 +237,23 @@ static int read_proxy(struct moot_config_reader *reader, const struct moot_tree 
     return MOOT_OK;
 }
 
-static int load_key(struct moot_config_reader *reader, const struct moot_tree *place,
-                    struct moot_view reference, struct moot_provider *provider)
+/* The address came from where the environment's secrets belong to. */
+static bool is_of_environment(const struct moot_tree *node, const struct moot_provider *provider)
 {
-    const struct moot_credential_options options = {reader->environment, reader->folder};
-    struct moot_error_info why;
-    int rc = moot__credential_init(&provider->credential, reader->plan->allocator, reference,
-                                   &options, &why);
-    if (rc == MOOT_ENOMEM)
-        return moot__config_out_of_memory(reader);
-    if (rc)
-        return moot__config_fail(reader, rc, place, "api_key: %s", why.message);
-    provider->has_credential = true;
-    return MOOT_OK;
+    const struct moot_tree *said = moot__tree_get(node, "base_url");
+    return !said || (moot__view_starts(said->text, MOOT_VIEW("env:")) &&
+                     moot__view_is(moot__view(said->text.ptr + 4, said->text.len - 4),
+                                   defaults_of(provider)->url_variable));
 }
 
-static int read_key(struct moot_config_reader *reader, const struct moot_tree *node,
-                    struct moot_provider *provider)
+/* What a signature is good for. A Bedrock provider may be given AWS keys by a process, too. */
+static int read_region(struct moot_config_reader *reader, const struct moot_tree *node,
+                       struct moot_provider *provider)
 {
-    const struct defaults *defaults = defaults_of(provider);
-    const struct moot_tree *said = moot__tree_get(node, "api_key");
-    if (said && said->type == MOOT_JSON_NULL)
+    if (strcmp(provider->dialect->type, "bedrock") != 0)
         return MOOT_OK;
-    if (said) {
-        if (said->type != MOOT_JSON_STRING)
-            return moot__config_fail(reader, MOOT_ECONFIG, said,
-                                     "a literal secret is refused: write env:NAME or file:PATH");
-        return load_key(reader, said, said->text, provider);
-    }
-    const struct moot_tree *base_url = moot__tree_get(node, "base_url");
-    bool is_of_environment =
-        !base_url || (moot__view_starts(base_url->text, MOOT_VIEW("env:")) &&
-                      moot__view_is(moot__view(base_url->text.ptr + 4, base_url->text.len - 4),
-                                    defaults->url_variable));
-    if (is_of_environment) {
-        char reference[64] = "env:";
-        moot__view_copy(moot__view_str(defaults->key_variable), reference + 4,
-                        sizeof reference - 4);
-        return load_key(reader, node, moot__view_str(reference), provider);
-    }
-    if (moot__url_is_loopback(provider->url.host))
-        return MOOT_OK; /* a server on this machine, most likely without keys */
-    return moot__config_fail_key(reader, MOOT_ECONFIG, node,
-                                 "this provider has an address but no secret; add api_key: "
-                                 "env:NAME or file:PATH, or api_key: null if it needs none");
+    provider->service = MOOT_VIEW("bedrock");
+    return moot__aws_region(reader, moot__tree_get(node, "auth"), &provider->region);
 }
 
 int moot__config_read_address(struct moot_config_reader *reader, const struct moot_tree *node,
@@ -249,5 +262,8 @@ int moot__config_read_address(struct moot_config_reader *reader, const struct mo
     int rc = read_base_url(reader, node, provider);
     if (rc == MOOT_OK)
         rc = read_proxy(reader, node, provider);
-    return rc ? rc : read_key(reader, node, provider);
+    if (rc == MOOT_OK)
+        rc = read_region(reader, node, provider);
+    return rc ? rc
+              : moot__config_read_auth(reader, node, provider, is_of_environment(node, provider));
 }

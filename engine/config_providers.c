@@ -8,6 +8,7 @@ enum { DIALECT_WORDS = 32 };
 static moot_words provider_keys = {"type",
                                    "base_url",
                                    "api_key",
+                                   "auth",
                                    "requests_per_minute",
                                    "input_tokens_per_minute",
                                    "output_tokens_per_minute",
@@ -278,23 +279,34 @@ int moot__config_read_provider(struct moot_config_reader *reader, const struct m
     return rc ? rc : moot__config_read_address(reader, node, provider);
 }
 
-/* Nothing said: what the official SDKs would take from the environment. */
+/* Nothing said: what the official SDKs would take from the environment; the tutorial's provider
+ * first. */
 static int derive_default(struct moot_config_reader *reader, struct moot_provider *provider)
 {
     static const struct moot_tree nothing = {.type = MOOT_JSON_OBJECT, .line = 1, .column = 1};
-    const struct moot_environment *environment = &reader->environment;
-    const char *host = moot__environment_get(environment, "DATABRICKS_HOST");
-    if (host && *host) {
-        provider->dialect = &moot__dialect_databricks;
-    } else {
-        const char *key = moot__environment_get(environment, "OPENAI_API_KEY");
-        if (!key || !*key)
-            return moot__config_fail(
-                reader, MOOT_ECONFIG, &nothing,
-                "no provider: set DATABRICKS_HOST and DATABRICKS_TOKEN, or OPENAI_API_KEY, "
-                "or add a section 'providers'");
-        provider->dialect = &moot__dialect_openai;
+    static const struct {
+        const char *variable;
+        struct moot_view type;
+    } signs[] = {
+        {"DATABRICKS_HOST", {"databricks", 10}},
+        {"DATABRICKS_CONFIG_PROFILE", {"databricks", 10}},
+        {"OPENAI_API_KEY", {"openai", 6}},
+        {"ANTHROPIC_API_KEY", {"anthropic", 9}},
+        {"ANTHROPIC_AUTH_TOKEN", {"anthropic", 9}},
+        {"AZURE_OPENAI_ENDPOINT", {"azure", 5}},
+        {"AWS_BEARER_TOKEN_BEDROCK", {"bedrock", 7}},
+    };
+    for (size_t i = 0; i < moot__countof(signs) && !provider->dialect; i++) {
+        const char *value = moot__environment_get(&reader->environment, signs[i].variable);
+        if (value && *value)
+            provider->dialect = moot__dialect_find(signs[i].type, (struct moot_view){"", 0});
     }
+    if (!provider->dialect)
+        return moot__config_fail(
+            reader, MOOT_ECONFIG, &nothing,
+            "no provider: set DATABRICKS_HOST and DATABRICKS_TOKEN, or OPENAI_API_KEY, "
+            "ANTHROPIC_API_KEY, AZURE_OPENAI_ENDPOINT or AWS_BEARER_TOKEN_BEDROCK, "
+            "or add a section 'providers'");
     provider->auth = provider->dialect->auth;
     int rc = read_timeouts(reader, NULL, &provider->timeouts);
     return rc ? rc : moot__config_read_address(reader, &nothing, provider);

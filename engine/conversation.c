@@ -1,15 +1,17 @@
 /* One conversation: every role of the flow speaks in turn.
  *
- *              ┌────────────────────── next role ─────────────────────┐
- *              ▼                                                      │
- *   slot ──► pick ──► quota ──► call ──► (answered) ──────────────────┘
- *    │        │        │ ▲       │
- *    │        │        │ └─ backoff ◄── (failed, again)
- *    └────────┴────────┴────┴────┴────► closing ──► done
+ *              ┌────────────────────────── next role ──────────────────────────┐
+ *              ▼                                                               │
+ *   slot ──► pick ──► credential ◄──► quota ──► call ──► (answered) ───────────┘
+ *    │        │        │    ▲          │         │
+ *    │        │        │    └─ backoff ◄── (failed, again)
+ *    └────────┴────────┴──────────┴────┴─────────┴────► closing ──► done
  *
  * slot     waits for one of the engine's places; the one that leaves wakes us
  * pick     asks the flow who speaks, assembles the messages and encodes the request; never waits,
  *          and goes to closing when nobody is left to speak
+ * credential  waits until the upstream's keeper has one that is good, or has given up; before quota
+ *          is taken, and again when it ended while we waited for quota
  * quota    waits at the provider's gate; the gate gives a grant, which we hold from then on, and
  * the engine wakes us to depart with all others that got one in this turn call     one attempt is
  * under way; its on_done wakes us, and the grant is settled; an answer that ended while the user
@@ -22,14 +24,15 @@
 #include "engine/base/check.h"
 #include "engine/base/err.h"
 
-enum { SLOT, PICK, QUOTA, CALL, BACKOFF, CLOSING, DONE, STATES };
+enum { SLOT, PICK, CREDENTIAL, QUOTA, CALL, BACKOFF, CLOSING, DONE, STATES };
 
 static const struct moot_sm_state conversation_states[STATES] = {
     [SLOT] = {"slot", MOOT_SM_TO(PICK) | MOOT_SM_TO(CLOSING)},
-    [PICK] = {"pick", MOOT_SM_TO(QUOTA) | MOOT_SM_TO(CLOSING)},
-    [QUOTA] = {"quota", MOOT_SM_TO(CALL) | MOOT_SM_TO(CLOSING)},
+    [PICK] = {"pick", MOOT_SM_TO(CREDENTIAL) | MOOT_SM_TO(CLOSING)},
+    [CREDENTIAL] = {"credential", MOOT_SM_TO(QUOTA) | MOOT_SM_TO(CLOSING)},
+    [QUOTA] = {"quota", MOOT_SM_TO(CALL) | MOOT_SM_TO(CREDENTIAL) | MOOT_SM_TO(CLOSING)},
     [CALL] = {"call", MOOT_SM_TO(PICK) | MOOT_SM_TO(BACKOFF) | MOOT_SM_TO(CLOSING)},
-    [BACKOFF] = {"backoff", MOOT_SM_TO(QUOTA) | MOOT_SM_TO(CLOSING)},
+    [BACKOFF] = {"backoff", MOOT_SM_TO(CREDENTIAL) | MOOT_SM_TO(CLOSING)},
     [CLOSING] = {"closing", MOOT_SM_TO(DONE)},
     [DONE] = {"done", 0},
 };
@@ -57,7 +60,8 @@ static uint64_t conv_waited(struct moot_conversation *c)
 {
     uint64_t span_ns = moot__conversation_now(c) - c->state_since_ns;
     bool is_held_up = c->sm.current == BACKOFF && (c->is_throttled || c->is_excused);
-    if (c->sm.current == SLOT || c->sm.current == QUOTA || is_held_up)
+    if (c->sm.current == SLOT || c->sm.current == CREDENTIAL || c->sm.current == QUOTA ||
+        is_held_up)
         c->outcome.waited_ns += span_ns;
     else if (c->sm.current == BACKOFF)
         c->worked_ns += span_ns;
@@ -68,6 +72,7 @@ static uint64_t conv_waited(struct moot_conversation *c)
 static void conv_release(struct moot_conversation *c)
 {
     moot__list_remove(&c->slot_node);
+    moot__list_remove(&c->credential_node);
     moot__timer_stop(c->engine->transport, &c->timer);
     if (c->attempt_under_way)
         moot__attempt_cancel(&c->attempt);
@@ -97,61 +102,6 @@ static bool conv_fail(struct moot_conversation *c, int code, enum moot_phase pha
     return conv_end(c, &error);
 }
 
-/* ---- Telling the user ---- */
-
-static void tell(struct moot_conversation *c, struct moot_event *event)
-{
-    if (!c->on_event || !(c->events & (1u << event->type)))
-        return;
-    event->agent = (unsigned)moot__conversation_at(c);
-    event->role = c->agent ? c->agent->role : (struct moot_view){NULL, 0};
-    c->on_event(c, event, c->data);
-}
-
-static void tell_waiting(struct moot_conversation *c, enum moot_wait wait, uint64_t until_ns)
-{
-    struct moot_event event = {.type = MOOT_EVENT_WAITING, .wait = wait, .until_ns = until_ns};
-    tell(c, &event);
-}
-
-/* In the gate's queue: for the quota, or for a provider that fails. */
-static void tell_queued(struct moot_conversation *c)
-{
-    struct moot_error_info why;
-    struct moot_event event = {
-        .type = MOOT_EVENT_WAITING,
-        .wait = MOOT_WAIT_QUOTA,
-        .until_ns =
-            moot__ns_until(moot__conversation_now(c), moot__gate_next_ns(&c->upstream->gate)),
-    };
-    if (moot__conversation_outage(c, &why)) {
-        event.wait = MOOT_WAIT_PROVIDER;
-        event.error = &why;
-    }
-    tell(c, &event);
-}
-
-static bool wants_tokens(const struct moot_conversation *c)
-{
-    return c->on_event && c->events & (1u << MOOT_EVENT_TOKENS);
-}
-
-/* The text that is there, will not change and was not shown yet; nothing while paused. */
-static void tell_tokens(struct moot_conversation *c)
-{
-    if (c->paused || c->reply.settled <= c->shown)
-        return;
-    struct moot_event event = {
-        .type = MOOT_EVENT_TOKENS,
-        .text = moot__view(c->reply.text.data + c->shown, c->reply.settled - c->shown),
-    };
-    c->shown = c->reply.settled;
-    if (wants_tokens(c)) {
-        c->has_shown = true;
-        tell(c, &event);
-    }
-}
-
 /* ---- Slot ---- */
 
 static bool do_slot(struct moot_conversation *c)
@@ -160,7 +110,7 @@ static bool do_slot(struct moot_conversation *c)
         c->entered = true;
         c->has_slot = moot__engine_take_slot(c->engine, &c->slot_node);
         if (!c->has_slot)
-            tell_waiting(c, MOOT_WAIT_SLOT, 0);
+            moot__conversation_tell_waiting(c, MOOT_WAIT_SLOT, 0);
     }
     if (!c->has_slot || c->sm.current != SLOT)
         return false;
@@ -187,13 +137,62 @@ static bool do_pick(struct moot_conversation *c)
     struct moot_error_info why;
     if (moot__conversation_prepare_turn(c, agent, &why))
         return conv_end(c, &why);
-    conv_move(c, QUOTA);
+    conv_move(c, CREDENTIAL);
     struct moot_event event = {.type = MOOT_EVENT_AGENT_BEGAN};
-    tell(c, &event);
+    moot__conversation_tell(c, &event);
     return true;
 }
 
+/* ---- Credential ---- */
+
+/* What the provider said of the last one tells more than that the same one came again. */
+static bool conv_fail_locked_out(struct moot_conversation *c)
+{
+    const struct moot_keeper *keeper = &c->upstream->keeper;
+    bool was_refused = keeper->is_same && c->refreshed && c->attempt.error.code == MOOT_EAUTH;
+    return conv_end(c, was_refused ? &c->attempt.error : &keeper->error);
+}
+
+static bool do_credential(struct moot_conversation *c)
+{
+    struct moot_keeper *keeper = &c->upstream->keeper;
+    bool has_waited = c->entered;
+    if (has_waited && moot__list_is_linked(&c->credential_node))
+        return false;
+    if (has_waited && keeper->failures != c->credential_failures)
+        return conv_fail_locked_out(c);
+    c->entered = true;
+    c->credential_failures = keeper->failures;
+    switch (moot__keeper_ask(keeper)) {
+    case MOOT_KEEPER_READY:
+        conv_waited(c);
+        return conv_move(c, QUOTA);
+    case MOOT_KEEPER_FAILED:
+        return conv_fail_locked_out(c);
+    case MOOT_KEEPER_WAIT:
+        break;
+    }
+    moot__keeper_queue(keeper, &c->credential_node);
+    moot__conversation_tell_waiting(c, MOOT_WAIT_CREDENTIAL, 0);
+    return c->sm.current != CREDENTIAL;
+}
+
+void moot__conversation_opened(struct moot_list *node)
+{
+    moot__conversation_wake(moot__list_entry(node, struct moot_conversation, credential_node));
+}
+
 /* ---- Quota ---- */
+
+/* Whoever waited for long may find that it ended meanwhile: quota is for those who can use it. */
+static bool has_credential(struct moot_conversation *c)
+{
+    if (moot__keeper_ask(&c->upstream->keeper) == MOOT_KEEPER_READY)
+        return true;
+    moot__limiter_cancel(c->upstream->gate.limiter, &c->waiter.grant);
+    moot__upstream_pump(c->upstream);
+    return false;
+}
 
 static bool do_quota(struct moot_conversation *c)
 {
@@ -203,12 +202,12 @@ static bool do_quota(struct moot_conversation *c)
         moot__gate_enter(&c->upstream->gate, &c->waiter, moot__conversation_now(c));
         moot__upstream_pump(c->upstream);
         if (!c->waiter.grant.is_held)
-            tell_queued(c);
+            moot__conversation_tell_queued(c);
     }
     if (!c->may_depart || c->sm.current != QUOTA)
         return false;
     c->record.limiter_wait_ns += conv_waited(c);
-    return conv_move(c, CALL);
+    return conv_move(c, has_credential(c) ? CALL : CREDENTIAL);
 }
 
 /* The provider has failed for longer than the conversation cares to wait. */
@@ -244,7 +243,7 @@ static void on_attempt_text(struct moot_attempt *attempt, struct moot_view text)
 {
     struct moot_conversation *c = moot__container_of(attempt, struct moot_conversation, attempt);
     (void)text; /* it is in the reply as well */
-    tell_tokens(c);
+    moot__conversation_tell_tokens(c);
 }
 
 static void on_attempt_done(struct moot_attempt *attempt)
@@ -288,7 +287,7 @@ static int start_attempt(struct moot_conversation *c)
     moot__reply_reset(&c->reply);
     c->shown = 0;
     c->attempt_done = false;
-    c->credential_reads = upstream->credential_reads;
+    c->credential_generation = upstream->keeper.generation;
     c->attempt.on_text = on_attempt_text;
     c->attempt.on_done = on_attempt_done;
     c->attempt.reply = &c->reply;
@@ -301,7 +300,9 @@ static int start_attempt(struct moot_conversation *c)
         .version = upstream->provider->version,
         .target = moot__buf_view(&c->target),
         .body = moot__buf_view(&c->body),
-        .secret = upstream->credential.secret,
+        .access = upstream->keeper.access,
+        .region = upstream->provider->region,
+        .service = upstream->provider->service,
         .headers = upstream->provider->headers,
         .header_count = upstream->provider->header_count,
         .deadlines = {timeouts->connect_ns, timeouts->first_byte_ns, timeouts->idle_ns,
@@ -328,7 +329,7 @@ static bool on_answered(struct moot_conversation *c)
 {
     moot__limiter_on_success(c->upstream->gate.limiter, c->waiter.grant.sent_at_ns,
                              c->attempt.call.times.ended_ns);
-    tell_tokens(c); /* of an answer that came whole, or while paused */
+    moot__conversation_tell_tokens(c); /* of an answer that came whole, or while paused */
     if (c->sm.current != CALL)
         return true;
     int rc = moot__conversation_keep_reply(c);
@@ -349,17 +350,11 @@ static bool on_answered(struct moot_conversation *c)
     return true;
 }
 
-/* After a 401: another conversation may have read the new key already. */
-static bool has_fresh_credential(struct moot_conversation *c)
+/* After a 401. */
+static bool can_have_another(struct moot_conversation *c)
 {
-    struct moot_upstream *upstream = c->upstream;
     c->refreshed = true;
-    if (c->credential_reads != upstream->credential_reads)
-        return true;
-    if (moot__credential_refresh(&upstream->credential, NULL) != MOOT_OK)
-        return false;
-    upstream->credential_reads++;
-    return true;
+    return moot__keeper_refused(&c->upstream->keeper, c->credential_generation) != MOOT_KEEPER_SAME;
 }
 
 static bool on_failed(struct moot_conversation *c)
@@ -371,7 +366,7 @@ static bool on_failed(struct moot_conversation *c)
     c->attempt.error.retry_after_ns = verdict.retry_after_ns;
     c->attempt.error.possible_duplicate = c->possible_duplicate;
     if (verdict.again && verdict.refresh_credential)
-        verdict.again = has_fresh_credential(c);
+        verdict.again = can_have_another(c);
     if (!verdict.again) {
         c->outcome.possible_duplicate = c->outcome.possible_duplicate || c->possible_duplicate;
         moot__conversation_end_turn(c);
@@ -382,14 +377,14 @@ static bool on_failed(struct moot_conversation *c)
     c->wait_since_ns = verdict.delay_ns;
     struct moot_event event = {
         .type = MOOT_EVENT_RETRY, .error = &c->attempt.error, .until_ns = verdict.delay_ns};
-    tell(c, &event);
+    moot__conversation_tell(c, &event);
     return true;
 }
 
 /* The answer is whole, but the user has paused before the end of it. */
 static bool must_wait_for_user(const struct moot_conversation *c)
 {
-    return c->attempt.error.code == MOOT_OK && c->paused && wants_tokens(c) &&
+    return c->attempt.error.code == MOOT_OK && c->paused && moot__conversation_wants_tokens(c) &&
            c->shown < c->reply.settled;
 }
 
@@ -404,7 +399,7 @@ static bool do_call(struct moot_conversation *c)
             return conv_fail(c, rc, MOOT_PHASE_SEND);
     }
     if (!c->attempt_done) {
-        tell_tokens(c); /* what came while paused */
+        moot__conversation_tell_tokens(c); /* what came while paused */
         return c->sm.current != CALL;
     }
     moot__conversation_settle(c); /* now, however long the user stays away */
@@ -428,13 +423,13 @@ static bool do_backoff(struct moot_conversation *c)
         c->timer_fired = false;
         moot__timer_start(c->engine->transport, &c->timer,
                           moot__ns_add(moot__conversation_now(c), c->wait_since_ns));
-        tell_waiting(c, MOOT_WAIT_BACKOFF, c->wait_since_ns);
+        moot__conversation_tell_waiting(c, MOOT_WAIT_BACKOFF, c->wait_since_ns);
     }
     if (!c->timer_fired || c->sm.current != BACKOFF)
         return false;
     c->record.backoff_wait_ns += conv_waited(c);
     c->waiter.rank = MOOT_RANK_UNDER_WAY;
-    return conv_move(c, QUOTA);
+    return conv_move(c, CREDENTIAL);
 }
 
 /* ---- The end ---- */
@@ -510,6 +505,9 @@ static void conv_step(struct moot_conversation *c)
             break;
         case PICK:
             moved = do_pick(c);
+            break;
+        case CREDENTIAL:
+            moved = do_credential(c);
             break;
         case QUOTA:
             moved = do_quota(c);

@@ -10,6 +10,9 @@
 /* A slot became free for the conversation that waits first; node: its place in the queue. */
 void moot__conversation_admit(struct moot_list *node);
 
+/* The keeper of its credential has news; wakes it. */
+void moot__conversation_opened(struct moot_list *node);
+
 /* It has its grant and may send; node: the waiter's, taken from the engine's departures. */
 void moot__conversation_depart(struct moot_list *node);
 

@@ -95,6 +95,7 @@ static struct moot_conversation *new_conversation(struct moot_engine *engine,
     c->engine = engine;
     moot__list_init(&c->node);
     moot__list_init(&c->slot_node);
+    moot__list_init(&c->credential_node);
     moot__conversation_init_machine(c);
     moot__gate_waiter_init(&c->waiter);
     moot__arena_init(&c->arena, engine->allocator, MOOT_LIMIT_CONVERSATION_BYTES);

@@ -1,9 +1,9 @@
 #ifndef MOOT_CONVERSATION_INTERNAL_H
 #define MOOT_CONVERSATION_INTERNAL_H
 
-/* A conversation from the inside, for the four files that make it: conversation.c (the machine),
- * conversation_turn.c (what one role's turn needs and leaves), conversation_retry.c (what a failure
- * means) and conversation_begin.c. */
+/* A conversation from the inside, for the five files that make it: conversation.c (the machine),
+ * conversation_tell.c (what it says of itself), conversation_turn.c (what one role's turn needs and
+ * leaves), conversation_retry.c (what a failure means) and conversation_begin.c. */
 #include "agents/prompt.h"
 #include "agents/transcript.h"
 #include "attempt.h"
@@ -14,18 +14,20 @@
 
 struct moot_conversation {
     struct moot_engine *engine;
-    struct moot_list node;      /* in engine->conversations */
-    struct moot_list slot_node; /* in engine->slot_queue while waiting for a slot */
+    struct moot_list node;            /* in engine->conversations */
+    struct moot_list slot_node;       /* in engine->slot_queue while waiting for a slot */
+    struct moot_list credential_node; /* in the keeper's queue while waiting for a credential */
     struct moot_sm sm;
     struct moot_task step_task;
     struct moot_timer timer; /* backoff, or the work limit */
     struct moot_arena arena;
     bool entered; /* the state's one operation was started */
     bool has_slot, may_depart, attempt_under_way, attempt_done, timer_fired, has_shown, paused;
-    bool is_excused;           /* the last attempt failed as any would have, and does not count */
-    bool is_throttled;         /* the last attempt was refused for want of quota, nothing billed */
-    unsigned credential_reads; /* of the upstream, when the last attempt began */
-    bool has_called;           /* an attempt was made, perhaps in vain */
+    bool is_excused;   /* the last attempt failed as any would have, and does not count */
+    bool is_throttled; /* the last attempt was refused for want of quota, nothing billed */
+    unsigned credential_generation; /* the keeper's, when the last attempt began */
+    unsigned credential_failures;   /* and what it had given up when we began to wait */
+    bool has_called;                /* an attempt was made, perhaps in vain */
 
     /* What was asked. */
     struct moot_transcript transcript;
@@ -62,6 +64,14 @@ struct moot_conversation {
 void moot__conversation_init_machine(struct moot_conversation *c);
 void moot__conversation_wake(struct moot_conversation *c);
 void moot__conversation_free(struct moot_conversation *c);
+
+/* conversation_tell.c: events, to whoever wants them; who may do anything in them, cancel too. */
+void moot__conversation_tell(struct moot_conversation *c, struct moot_event *event);
+void moot__conversation_tell_waiting(struct moot_conversation *c, enum moot_wait wait,
+                                     uint64_t until_ns);
+void moot__conversation_tell_queued(struct moot_conversation *c);
+void moot__conversation_tell_tokens(struct moot_conversation *c);
+bool moot__conversation_wants_tokens(const struct moot_conversation *c);
 
 /* conversation_turn.c: makes the request of the agent who speaks next; keeps what it answered; what
  * a call used is settled with the limiter, and counted, once each. */

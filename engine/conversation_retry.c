@@ -79,7 +79,7 @@ static void decide(struct moot_conversation *c, struct moot_retry_verdict *verdi
         .is_permanent =
             error->code == MOOT_EPROVIDER && error->http_status < 300 && !error->retriable,
         .has_delivered = c->has_shown,
-        .can_refresh_credential = !c->refreshed && c->upstream->credential.secret != NULL,
+        .can_refresh_credential = !c->refreshed && moot__keeper_can_renew(&c->upstream->keeper),
         .number = number,
         .headers = moot__attempt_hints(&c->attempt),
         .now_ns = moot__conversation_now(c),

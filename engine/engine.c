@@ -115,11 +115,9 @@ static int init_upstream(struct moot_engine *engine, unsigned index)
     upstream->timer.on_fire = on_gate_timer;
     moot__gate_init(&upstream->gate, moot__budget_limiter(engine->budget, index));
     engine->upstream_count = index + 1;
-    if (provider->has_credential) {
-        int rc = moot__credential_copy(&upstream->credential, &provider->credential);
-        if (rc)
-            return rc;
-    }
+    int rc = moot__keeper_init(&upstream->keeper, engine, index, moot__conversation_opened);
+    if (rc)
+        return rc;
     struct moot_origin_spec spec = {
         .url = provider->url,
         .proxy = provider->proxy,
@@ -132,7 +130,7 @@ static void deinit_upstream(struct moot_upstream *upstream)
 {
     moot__timer_stop(upstream->engine->transport, &upstream->timer);
     moot__gate_deinit(&upstream->gate);
-    moot__credential_deinit(&upstream->credential);
+    moot__keeper_deinit(&upstream->keeper);
 }
 
 static int init_upstreams(struct moot_engine *engine)
@@ -154,7 +152,8 @@ static int init_upstreams(struct moot_engine *engine)
 static bool needs_tls(const struct moot_plan *plan)
 {
     for (size_t i = 0; i < plan->provider_count; i++)
-        if (plan->providers[i].url.scheme == MOOT_URL_HTTPS)
+        if (plan->providers[i].url.scheme == MOOT_URL_HTTPS ||
+            plan->providers[i].credential.url.scheme == MOOT_URL_HTTPS)
             return true;
     return false;
 }
@@ -265,6 +264,11 @@ static void on_closing(struct moot_task *task)
     struct moot_engine *engine = moot__container_of(task, struct moot_engine, closing_task);
     if (!moot__list_is_empty(&engine->conversations))
         return; /* the last one posts us again */
+    bool is_idle = true;
+    for (unsigned i = 0; i < engine->upstream_count; i++)
+        is_idle = moot__keeper_close(&engine->upstreams[i].keeper) && is_idle;
+    if (!is_idle)
+        return; /* and so does each of them */
     deinit_parts(engine);
     if (engine->loop)
         moot__loop_close(engine->loop, free_engine, engine);

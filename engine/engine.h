@@ -7,9 +7,9 @@
 #include <stdatomic.h>
 
 #include "config.h"
-#include "credentials.h"
 #include "engine/base/rng.h"
 #include "gate.h"
+#include "keeper.h"
 #include "loop.h"
 #include "net/dns.h"
 #include "net/pool.h"
@@ -21,8 +21,7 @@ struct moot_upstream {
     const struct moot_provider *provider; /* the plan's */
     const struct moot_dialect *dialect;
     struct moot_origin *origin;
-    struct moot_credential credential; /* this thread's copy */
-    unsigned credential_reads;         /* how often it was read again */
+    struct moot_keeper keeper; /* of its credential */
     struct moot_gate gate;
     struct moot_timer timer; /* when the gate wants to be pumped */
 };

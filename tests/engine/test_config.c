@@ -178,7 +178,7 @@ static void providers_are_derived_from_the_environment(void **state)
     assert_view(provider->name, "default");
     assert_string_equal(provider->dialect->type, "databricks");
     assert_view(provider->base_url, "https://example.cloud.databricks.com");
-    assert_view(moot__secret_expose(provider->credential.secret), "dapi-canary");
+    assert_view(moot__secret_expose(provider->credential.secrets[0].secret), "dapi-canary");
     assert_int_equal(provider->url.port, 443);
     assert_true(provider->timeouts.total_ns == MOOT_TIMEOUT_TOTAL_NS);
     moot_plan_unref(plan);
@@ -240,7 +240,7 @@ static void everything_that_may_be_said(void **state)
 
     const struct moot_provider *provider = moot__plan_provider(plan, MOOT_VIEW("default"));
     assert_non_null(provider);
-    assert_true(provider->has_credential);
+    assert_non_null(provider->credential.source);
     assert_ptr_equal(provider->dialect, &moot__dialect_databricks_chat);
     assert_int_equal(provider->quota.per_minute[MOOT_METER_REQUESTS], 600);
     assert_int_equal(provider->quota.per_minute[MOOT_METER_INPUT], 80000);
@@ -256,7 +256,7 @@ static void everything_that_may_be_said(void **state)
     assert_view(provider->headers[0].value, "eval");
 
     const struct moot_provider *local = moot__plan_provider(plan, MOOT_VIEW("local"));
-    assert_false(local->has_credential); /* not whatever key the environment has */
+    assert_null(local->credential.source); /* not whatever key the environment has */
     assert_int_equal(local->quota.concurrency, 8);
     const struct moot_quota_override over = {MOOT_VIEW("local"), {60, 0, 0}};
     const struct moot_plan_overrides overrides = {.quotas = &over, .quota_count = 1};
@@ -322,7 +322,7 @@ static void a_readable_key_file_is_warned_about(void **state)
     assert_true(fputs(ROLES "providers: {p: {type: openai, api_key: 'file:key'}}\n", file) >= 0);
     assert_int_equal(fclose(file), 0);
     struct moot_plan *plan = load((struct moot_plan_options){.path = config}, NULL);
-    assert_view(moot__secret_expose(plan->providers[0].credential.secret), "sk-canary");
+    assert_view(moot__secret_expose(plan->providers[0].credential.secrets[0].secret), "sk-canary");
     assert_int_equal(plan->warning_count, 1);
     assert_non_null(strstr(plan->warnings[0].text.ptr, "chmod 600"));
     assert_null(strstr(plan->warnings[0].text.ptr, "canary"));

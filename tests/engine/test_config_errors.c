@@ -106,7 +106,7 @@ static const struct bad cases[] = {
      MOOT_ECONFIG, 1, 10, "a temperature above 1"},
     {OPENAI("api_key: " CANARY), MOOT_ECONFIG, 3, 30, "a literal secret is refused"},
     {OPENAI("api_key: 12345"), MOOT_ECONFIG, 3, 30, "a literal secret is refused"},
-    {OPENAI("api_key: 'exec:get'"), MOOT_ECONFIG, 3, 30, "not possible here"},
+    {OPENAI("api_key: 'exec:get \"x'"), MOOT_ECONFIG, 3, 30, "without a shell"},
     {OPENAI("api_key: env:ABSENT"), MOOT_ECREDENTIAL, 3, 30, "variable ABSENT is not set"},
     {OPENAI("api_key: env:EMPTY"), MOOT_ECREDENTIAL, 3, 30, "variable EMPTY is empty"},
     {OPENAI("api_key: env:KEY, headers: {Authorization: Bearer " CANARY "}"), MOOT_ECONFIG, 3, 49,

@@ -12,6 +12,10 @@
     {                                                                                              \
         .fault = MOOT_EMULATOR_FAULT_##F, .rate = 1                                                \
     }
+#define TOKENS(status, lifetime_s)                                                                 \
+    .proxy = true, .gives_tokens = true,                                                           \
+    .proxy_answer = "HTTP/1.1 " status "\r\nContent-Length: 41\r\n\r\n"                            \
+                    "{\"access_token\":\"abcd\",\"expires_in\":" lifetime_s "}"
 #define NO_RETRY  ", retry: {max_attempts: 1}"
 #define ONE_RETRY ", retry: {max_attempts: 2}"
 
@@ -150,6 +154,18 @@ const struct torture_scenario torture_conversations[] = {
      false},
     {"provider, faults",
      STAGE(.provider_is_subject = true, .rules = {ONCE(GZIP), ONCE(429)}, .stream = true), false},
+    {"token", STAGE(PLAIN, TOKENS("200 OK", "3600"), .talks = 3), false},
+    {"token renewed while it is good",
+     STAGE(PLAIN, TOKENS("200 OK", " 100"), .whole_ns = MOOT_NS_PER_S,
+           .provider_extra = ", requests_per_minute: 1"),
+     false},
+    {"token refused", STAGE(TOKENS("400 Bad Request", "3600"), .expected = MOOT_ECREDENTIAL),
+     false},
+    {"token server fails",
+     STAGE(TOKENS("503 Service Unavailable", "3600"), .talks = 2, .expected = MOOT_ECREDENTIAL),
+     false},
+    {"token refused by the provider",
+     STAGE(TOKENS("200 OK", "3600"), .rules = {EACH(401)}, .expected = MOOT_EAUTH), false},
     {"slow answer", STAGE(PLAIN, .whole_ns = MOOT_NS_PER_S), false},
     {"long answer, paused", STAGE(.answer_bytes = 512 << 10, .on_event = pause_at_begin), false},
     {"request not read",

@@ -52,6 +52,9 @@ static const struct impossible {
     {MACHINE_CONVERSATION, "slot", INTERRUPT_WORK_LIMIT, "waiting for a place is not work"},
     {MACHINE_CONVERSATION, "slot", INTERRUPT_DEADLINE, "there is no call"},
     {MACHINE_CONVERSATION, "pick", ANY, "left within the step that entered it"},
+    {MACHINE_CONVERSATION, "credential", INTERRUPT_WORK_LIMIT,
+     "waiting for a credential is not work"},
+    {MACHINE_CONVERSATION, "credential", INTERRUPT_DEADLINE, "there is no call of its own"},
     {MACHINE_CONVERSATION, "quota", INTERRUPT_WORK_LIMIT, "waiting for quota is not work"},
     {MACHINE_CONVERSATION, "quota", INTERRUPT_DEADLINE, "there is no call"},
     {MACHINE_CONVERSATION, "backoff", INTERRUPT_WORK_LIMIT,
@@ -64,6 +67,8 @@ static const struct impossible {
     {MACHINE_DIAL, "resolving", INTERRUPT_RESET, "nothing is connected"},
     {MACHINE_DIAL, "failing", INTERRUPT_RESET, "nothing is connected"},
     {MACHINE_HANDSHAKE, "done", ANY, "the last state: its memory goes in the same step"},
+    {MACHINE_KEEPER, "pausing", INTERRUPT_WORK_LIMIT, "there is nothing to make a call with"},
+    {MACHINE_KEEPER, "pausing", INTERRUPT_DEADLINE, "there is nothing to make a call with"},
     {MACHINE_PROVIDER, "ended", ANY, "the last state: the connection goes in the same step"},
 };
 

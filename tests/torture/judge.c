@@ -21,7 +21,7 @@ bool torture_is_fit(int code, unsigned groups)
         {TORTURE_GROUP_TLS, MOOT_ECONFIG},      {TORTURE_GROUP_FILE, MOOT_EIO},
         {TORTURE_GROUP_FILE, MOOT_ENOSPC},      {TORTURE_GROUP_FILE, MOOT_ENOTFOUND},
         {TORTURE_GROUP_FILE, MOOT_ECREDENTIAL}, {TORTURE_GROUP_SYSTEM, MOOT_EIO},
-        {TORTURE_GROUP_SYSTEM, MOOT_ENOMEM},
+        {TORTURE_GROUP_SYSTEM, MOOT_ENOMEM},    {TORTURE_GROUP_NETWORK, MOOT_ECREDENTIAL},
     };
     for (size_t i = 0; i < moot__countof(fits); i++)
         if (fits[i].code == code && fits[i].groups & groups)

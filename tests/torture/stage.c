@@ -95,7 +95,11 @@ static const char *environment(void *context, const char *name)
     const struct stage *stage = context;
     if (strcmp(name, "TEST_KEY") == 0)
         return "test-key-0123456789";
-    static char proxy[64];
+    static char proxy[64], tokens[64];
+    snprintf(tokens, sizeof tokens, "http://127.0.0.1:%u",
+             (unsigned)proxy_of()->acceptor.address.port);
+    if (strcmp(name, "TOKENS") == 0)
+        return tokens;
     snprintf(proxy, sizeof proxy, "http://user:word@localhost:%u",
              (unsigned)proxy_of()->acceptor.address.port);
     return strcmp(name, "HTTPS_PROXY") == 0 && stage->options->proxy ? proxy : NULL;
@@ -174,18 +178,20 @@ static int open_plan(struct stage *stage, struct moot_error_info *info)
     const struct stage_options *options = stage->options;
     const char *host = options->host ? options->host : options->tls ? "api.test" : "127.0.0.1";
     char text[2048];
-    int len =
-        snprintf(text, sizeof text,
-                 "models:\n"
-                 "  oracle: {endpoint: model-a, instruction: You know.}\n"
-                 "  judge: {endpoint: model-b, instruction: You judge.}\n"
-                 "configuration: {user_response_instruction: Better please.}\n"
-                 "providers:\n"
-                 "  default: {type: %s, base_url: '%s://%s:4000',\n"
-                 "            api_key: env:TEST_KEY%s}\n%s",
-                 options->type ? options->type : "databricks", options->tls ? "https" : "http",
-                 host, options->provider_extra ? options->provider_extra : "",
-                 options->plan_extra ? options->plan_extra : "");
+    int len = snprintf(
+        text, sizeof text,
+        "models:\n"
+        "  oracle: {endpoint: model-a, instruction: You know.}\n"
+        "  judge: {endpoint: model-b, instruction: You judge.}\n"
+        "configuration: {user_response_instruction: Better please.}\n"
+        "providers:\n"
+        "  default: {type: %s, base_url: '%s://%s:4000',\n"
+        "            %s%s}\n%s",
+        options->type ? options->type : "databricks", options->tls ? "https" : "http", host,
+        options->gives_tokens ? "auth: {type: managed_identity, endpoint: env:TOKENS}"
+                              : "api_key: env:TEST_KEY",
+        options->provider_extra ? options->provider_extra : "",
+        options->plan_extra ? options->plan_extra : "");
     const struct moot_plan_options plan = {
         .size = sizeof plan,
         .allocator = torture_allocator(),

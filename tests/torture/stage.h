@@ -22,6 +22,7 @@ struct stage_options {
     const char *plan_extra;     /* more lines at the top level */
     const char *params;         /* of the conversation, JSON */
     const char *proxy_answer;   /* the proxy says only this */
+    bool gives_tokens;          /* and does so as the server that gives the provider's tokens */
     const char *answer;         /* the provider's text; NULL: an echo */
     struct moot_emulator_rule rules[STAGE_RULES];
     uint64_t first_token_ns, inter_token_ns, whole_ns;

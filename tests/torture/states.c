@@ -44,7 +44,8 @@ static enum machine recognise(const struct moot_sm *sm)
         enum machine machine;
     } marks[] = {{"flow", MACHINE_HANDSHAKE}, {"pick", MACHINE_CONVERSATION},
                  {"sending", MACHINE_CALL},   {"dialling", MACHINE_CONNECTION},
-                 {"resolving", MACHINE_DIAL}, {"streaming", MACHINE_PROVIDER}};
+                 {"resolving", MACHINE_DIAL}, {"streaming", MACHINE_PROVIDER},
+                 {"pausing", MACHINE_KEEPER}};
     enum machine found = MACHINES;
     for (unsigned i = 0; i < sm->count; i++)
         for (size_t k = 0; k < moot__countof(marks); k++)

@@ -16,6 +16,7 @@ enum { MACHINES_MAX = 16, STATES_MAX = 32 };
     X(CONNECTION, "connection", "net/pool.c")                                                      \
     X(DIAL, "dial", "net/dial.c")                                                                  \
     X(HANDSHAKE, "handshake", "net/tls_handshake.c")                                               \
+    X(KEEPER, "keeper", "engine/keeper.c")                                                         \
     X(PROVIDER, "provider", "bench/emulator/connection.c")
 
 enum machine {

@@ -43,7 +43,8 @@ enum moot_wait {
     MOOT_WAIT_SLOT,
     MOOT_WAIT_QUOTA,
     MOOT_WAIT_BACKOFF,
-    MOOT_WAIT_PROVIDER, /* it fails for everybody, and is asked by one call now and then */
+    MOOT_WAIT_CREDENTIAL, /* a token is being fetched, for all who wait */
+    MOOT_WAIT_PROVIDER,   /* it fails for everybody, and is asked by one call now and then */
 };
 
 enum moot_event_type {
