@@ -231,7 +231,6 @@ static void understand(struct job *job)
         return;
     case EXEC_FAILED:
         fail(fetch, program, "failed", job->status);
-        fetch->error.retriable = true;
         return;
     case EXEC_TOO_LATE:
         fail(fetch, program, "did not end in time and was killed; seconds allowed",

@@ -26,8 +26,9 @@ struct moot_plan *world_plan(const struct world_options *options, const char *ba
              "configuration: {user_response_instruction: Better please.}\n"
              "providers:\n"
              "  default: {type: databricks, base_url: '%s',\n"
-             "            api_key: env:TEST_KEY%s}\n%s",
-             base_url, options->provider_extra ? options->provider_extra : "",
+             "            api_key: %s%s}\n%s",
+             base_url, options->api_key ? options->api_key : "env:TEST_KEY",
+             options->provider_extra ? options->provider_extra : "",
              options->plan_extra ? options->plan_extra : "");
     struct moot_plan_options plan_options = {
         .size = sizeof plan_options,

@@ -10,6 +10,7 @@
 
 struct world_options {
     struct moot_emulator_options emulator;
+    const char *api_key;        /* the reference, quoted for YAML; NULL: one that works */
     const char *provider_extra; /* more members of the provider, as ", key: value" */
     const char *plan_extra;     /* more lines at the top level */
     unsigned concurrency;
