@@ -3,11 +3,14 @@
  * as a text can be: of a longer secret only the beginning can be found there. */
 #include "mask.h"
 
+#include <string.h>
+
 #include "engine/base/alloc.h"
 #include "engine/base/check.h"
 #include "engine/base/view.h"
 
 enum {
+    SPELLINGS = 7,
     TEXT_BYTES_MAX = 512,
     NEEDLE_BYTES_MAX = 640,
     SECRET_BYTES_MIN = 4,
@@ -47,6 +50,15 @@ static void spell_percent(struct needle *needle, struct moot_view secret, const 
         add(needle, '%');
         add(needle, digits[c >> 4]);
         add(needle, digits[c & 15]);
+    }
+}
+
+static void spell_json(struct needle *needle, struct moot_view secret)
+{
+    for (size_t i = 0; i < secret.len; i++) {
+        if (strchr("\"\\/", secret.ptr[i]) && secret.ptr[i])
+            add(needle, '\\');
+        add(needle, secret.ptr[i]);
     }
 }
 
@@ -99,14 +111,16 @@ void moot__mask_secret(char *text, size_t size, struct moot_view secret)
     if (secret.len < SECRET_BYTES_MIN)
         return;
     struct needle needle;
-    for (unsigned spelling = 0; spelling < 6; spelling++) {
+    for (unsigned spelling = 0; spelling < SPELLINGS; spelling++) {
         needle.len = 0;
         if (spelling == 0)
             spell_plain(&needle, secret);
         else if (spelling <= 2)
             spell_percent(&needle, secret, spelling == 1 ? "0123456789ABCDEF" : "0123456789abcdef");
+        else if (spelling == 3)
+            spell_json(&needle, secret);
         else
-            spell_base64(&needle, secret, spelling - 3);
+            spell_base64(&needle, secret, spelling - 4);
         if (needle.len >= SECRET_BYTES_MIN)
             mask(text, size, &needle);
     }

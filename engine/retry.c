@@ -133,6 +133,18 @@ bool moot__retry_is_throttle(int error, int http_status, struct moot_view provid
     return error == MOOT_ETHROTTLED;
 }
 
+/* AWS says so with a 403. */
+static bool is_stale_credential(const struct moot_retry_attempt *attempt)
+{
+    static const struct moot_view expired[] = {{"ExpiredTokenException", 21}, {"ExpiredToken", 12}};
+    if (attempt->http_status == 401)
+        return true;
+    for (size_t i = 0; attempt->http_status == 403 && i < moot__countof(expired); i++)
+        if (moot__view_eq_nocase(attempt->provider_code, expired[i]))
+            return true;
+    return false;
+}
+
 /* The question of whether, without that of when. */
 static enum moot_retry_reason may_repeat(const struct moot_retry_attempt *attempt,
                                          const struct moot_retry_policy *policy)
@@ -142,7 +154,7 @@ static enum moot_retry_reason may_repeat(const struct moot_retry_attempt *attemp
         return MOOT_RETRY_DELIVERED;
     if (attempt->error == MOOT_EQUOTA || moot__retry_is_exhausted(attempt->provider_code))
         return MOOT_RETRY_EXHAUSTED;
-    if (attempt->http_status == 401 && attempt->can_refresh_credential)
+    if (attempt->can_refresh_credential && is_stale_credential(attempt))
         return MOOT_RETRY_REFRESH;
     if (status_is_final(attempt->http_status) || attempt->is_permanent)
         return MOOT_RETRY_FINAL;

@@ -22,6 +22,7 @@ static void every_spelling_is_found(void **state)
         {"key " SECRET " and " SECRET ".", "key [secret] and [secret]."},
         {"Bearer%20sk-live%2F0123456789%2Babcdef&x", "Bearer%20[secret]&x"},
         {"sk-live%2f0123456789%2babcdef", "[secret]"},
+        {"{\\\"k\\\":\\\"sk-live\\/0123456789+abcdef\\\"}", "{\\\"k\\\":\\\"[secret]\\\"}"},
         /* base64 of the secret, of "a:" and it, of "ab:" and it */
         {"<c2stbGl2ZS8wMTIzNDU2Nzg5K2FiY2RlZg==>", "<[secret]g==>"},
         {"YTpzay1saXZlLzAxMjM0NTY3ODkrYWJjZGVm", "YTp[secret]"},

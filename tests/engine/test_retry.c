@@ -198,6 +198,21 @@ static void a_refused_credential_is_refreshed_once(void **state)
     assert_false(decide(attempt, (struct moot_retry_policy){0}).again);
 }
 
+/* AWS says with a 403 that keys have expired; other reasons for one are final. */
+static void keys_that_expired_are_refreshed(void **state)
+{
+    (void)state;
+    struct moot_retry_attempt attempt = answered(403);
+    attempt.can_refresh_credential = true;
+    attempt.provider_code = MOOT_VIEW("ExpiredTokenException");
+    assert_true(decide(attempt, (struct moot_retry_policy){0}).refresh_credential);
+    attempt.provider_code = MOOT_VIEW("AccessDeniedException");
+    assert_false(decide(attempt, (struct moot_retry_policy){0}).again);
+    attempt.provider_code = MOOT_VIEW("ExpiredTokenException");
+    attempt.can_refresh_credential = false;
+    assert_false(decide(attempt, (struct moot_retry_policy){0}).again);
+}
+
 static void hints_are_a_floor_with_positive_jitter(void **state)
 {
     (void)state;
@@ -271,6 +286,7 @@ int main(void)
         cmocka_unit_test(what_may_have_been_billed_is_marked_or_refused),
         cmocka_unit_test(transport_errors_are_classified),
         cmocka_unit_test(a_refused_credential_is_refreshed_once),
+        cmocka_unit_test(keys_that_expired_are_refreshed),
         cmocka_unit_test(hints_are_a_floor_with_positive_jitter),
         cmocka_unit_test(backoff_grows_to_its_cap),
         cmocka_unit_test(budgets_end_it),
