@@ -8,6 +8,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "surface.h"
 
 static void put_field(struct moot_emulator_connection *c, const char *name, const char *value)
 {
@@ -147,7 +148,7 @@ static void put_id(struct moot_emulator_connection *c)
     if (c->reply.number == 0)
         return;
     snprintf(id, sizeof id, "req-%llu", (unsigned long long)c->reply.number);
-    put_field(c, "x-request-id", id);
+    put_field(c, moot__emulator_surface(c->request.surface)->id_header, id);
 }
 
 static void put_padding(struct moot_emulator_connection *c)

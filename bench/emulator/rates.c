@@ -6,6 +6,7 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "head.h"
+#include "surface.h"
 
 enum time_form { NO_TIME, GO, SECONDS, RFC_3339 };
 
@@ -157,8 +158,7 @@ void moot__emulator_put_rates(struct moot_emulator_connection *c)
     if (c->request.route != MOOT_EMULATOR_CHAT)
         return;
     if (rates == MOOT_EMULATOR_RATES_SURFACE)
-        rates = c->request.surface == MOOT_EMULATOR_OPENAI ? MOOT_EMULATOR_RATES_OPENAI
-                                                           : MOOT_EMULATOR_RATES_NONE;
+        rates = moot__emulator_surface(c->request.surface)->rates;
     if (rates == MOOT_EMULATOR_RATES_IETF)
         put_ietf(c);
     else if (rates == MOOT_EMULATOR_RATES_HOSTILE)

@@ -1,7 +1,8 @@
 #ifndef MOOT_EMULATOR_REQUEST_H
 #define MOOT_EMULATOR_REQUEST_H
 
-/* What a client asks for: the route from the target, the question from the JSON body. Pure. */
+/* What a client asks for: the route from the target; question.h reads the rest from the body.
+ * Pure. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -11,6 +12,7 @@
 enum moot_emulator_surface {
     MOOT_EMULATOR_OPENAI,
     MOOT_EMULATOR_DATABRICKS,
+    MOOT_EMULATOR_SURFACES
 };
 
 enum moot_emulator_route {
@@ -41,11 +43,5 @@ struct moot_emulator_request {
  * MOOT_ENOMEM. */
 MOOT_NODISCARD int moot__emulator_route(struct moot_view target, struct moot_arena *arena,
                                         struct moot_emulator_request *out);
-
-/* Fill the part from the body; views live in the arena. On MOOT_EINVAL or MOOT_EJSON *param and
- * *message (static) say what is wrong, for a 400. Also MOOT_ENOMEM, MOOT_ELIMIT. */
-MOOT_NODISCARD int moot__emulator_question(struct moot_view body, struct moot_arena *arena,
-                                           struct moot_emulator_request *out, const char **param,
-                                           const char **message);
 
 #endif

@@ -3,9 +3,11 @@
  * before the quota and use none of it. */
 #include "answer.h"
 #include "connection.h"
+#include "document.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "head.h"
+#include "question.h"
 #include "shape.h"
 
 static const char json_type[] = "application/json";
@@ -27,7 +29,7 @@ static void put_failure(struct moot_emulator_connection *c,
     head.status = failure->status;
     moot__buf_reset(&c->json);
     if (c->error == MOOT_OK)
-        c->error = moot__emulator_shape_failure(c->request.surface, failure, &c->json);
+        c->error = moot__emulator_shape_failure(moot__emulator_shape_of(c), failure, &c->json);
     put_document(c, &head);
 }
 
@@ -99,13 +101,13 @@ static void put_status_fault(struct moot_emulator_connection *c)
 
 /* ---- documents ---- */
 
-static void put_shape(struct moot_emulator_connection *c,
-                      int (*shape)(const struct moot_emulator *, struct moot_buf *))
+static void put_made(struct moot_emulator_connection *c,
+                     int (*make)(const struct moot_emulator *, struct moot_buf *))
 {
     struct moot_emulator_head head = {.status = 200};
     moot__buf_reset(&c->json);
     if (c->error == MOOT_OK)
-        c->error = shape(c->emulator, &c->json);
+        c->error = make(c->emulator, &c->json);
     put_document(c, &head);
 }
 
@@ -122,11 +124,11 @@ static bool answered_elsewhere(struct moot_emulator_connection *c)
     else if (!request->is_authorized && !is_ours)
         refuse(c, 401, NULL, NULL);
     else if (request->route == MOOT_EMULATOR_MODELS)
-        put_shape(c, moot__emulator_shape_models);
+        put_made(c, moot__emulator_document_models);
     else if (request->route == MOOT_EMULATOR_LEDGER)
-        put_shape(c, moot__emulator_shape_ledger);
+        put_made(c, moot__emulator_document_ledger);
     else if (request->route == MOOT_EMULATOR_LOG)
-        put_shape(c, moot__emulator_shape_log);
+        put_made(c, moot__emulator_document_log);
     else
         return false;
     return true;
@@ -242,18 +244,17 @@ static void begin_reply(struct moot_emulator_connection *c)
 
 void moot__emulator_respond(struct moot_emulator_connection *c)
 {
-    const char *param = NULL, *message = NULL;
+    struct moot_emulator_complaint complaint;
     assert(c->state.current == MOOT_EMULATOR_READING);
     if (answered_elsewhere(c))
         return;
-    int rc =
-        moot__emulator_question(moot__buf_view(&c->body), &c->arena, &c->request, &param, &message);
+    int rc = moot__emulator_question(moot__buf_view(&c->body), &c->arena, &c->request, &complaint);
     if (rc == MOOT_ENOMEM) {
         c->error = rc;
         return;
     }
     if (rc) {
-        refuse(c, 400, param, message);
+        refuse(c, 400, complaint.param, complaint.message);
         return;
     }
     if (c->emulator->options.on_request)

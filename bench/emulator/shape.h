@@ -1,46 +1,81 @@
 #ifndef MOOT_EMULATOR_SHAPE_H
 #define MOOT_EMULATOR_SHAPE_H
 
-/* The JSON of each surface. Every function appends one document without a newline to `out` and
- * returns MOOT_OK, MOOT_ENOMEM or MOOT_ELIMIT. */
+/* What a surface's answers and errors look like, as tables of functions: shape_*.c has one shape
+ * each, whole.c and stream.c write any. */
 #include "connection.h"
+#include "engine/base/json_write.h"
+#include "failure.h"
 
-/* Which chunk of an event stream. */
-enum moot_emulator_chunk {
-    MOOT_EMULATOR_CHUNK_ROLE,
-    MOOT_EMULATOR_CHUNK_TEXT,
-    MOOT_EMULATOR_CHUNK_FINISH,
-    MOOT_EMULATOR_CHUNK_ERROR_FINISH, /* finish_reason "error" beside an error with a number */
-    MOOT_EMULATOR_CHUNK_USAGE,        /* no choices, the usage */
+/* One event of a stream. */
+struct moot_emulator_event {
+    const char *name; /* NULL: none */
+    /* Write the members of its JSON object. `text` is what a token says; else "". */
+    void (*write)(struct moot_json_writer *w, const struct moot_emulator_connection *connection,
+                  struct moot_view text);
+    bool (*is_due)(const struct moot_emulator_connection *connection); /* NULL: in every stream */
 };
 
-/* A failure in the words of each surface. */
-struct moot_emulator_failure {
-    int status;
-    const char *type, *code, *databricks_code; /* NULL: null, or absent */
-    const char *param;
-    const char *message;
+enum { MOOT_EMULATOR_EVENTS_MAX = 4 };
+
+/* Lists end at the first event without `write`. */
+struct moot_emulator_shape {
+    const char *stream_type; /* content-type of a stream */
+    struct moot_emulator_event begin[MOOT_EMULATOR_EVENTS_MAX];
+    struct moot_emulator_event token;
+    struct moot_emulator_event finish[MOOT_EMULATOR_EVENTS_MAX]; /* why the answer ends */
+    struct moot_emulator_event usage[MOOT_EMULATOR_EVENTS_MAX];  /* what comes behind that */
+    struct moot_emulator_event last[MOOT_EMULATOR_EVENTS_MAX];   /* the end of the stream itself */
+    const char *mark;                           /* such an end that is no JSON; or NULL */
+    struct moot_emulator_event error_finish[2]; /* a finish that says "error"; or empty */
+
+    int broken_status;        /* of the failure that breaks a stream off */
+    const char *broken_event; /* the name of its event; NULL: none */
+    void (*write_broken)(struct moot_json_writer *w, const struct moot_emulator_failure *failure);
+
+    /* The members of the whole answer, and of a failure's body. */
+    void (*write_whole)(struct moot_json_writer *w,
+                        const struct moot_emulator_connection *connection);
+    void (*write_failure)(struct moot_json_writer *w, const struct moot_emulator_failure *failure);
 };
 
-/* The words for a status, and for the faults that need others. */
-struct moot_emulator_failure moot__emulator_failure(int status, enum moot_emulator_fault fault);
+extern const struct moot_emulator_shape moot__emulator_shape_openai;
+extern const struct moot_emulator_shape moot__emulator_shape_databricks;
 
+const struct moot_emulator_shape *
+moot__emulator_shape_of(const struct moot_emulator_connection *connection);
+
+/* Every function below appends one document without a newline to `out` and returns MOOT_OK,
+ * MOOT_ENOMEM or MOOT_ELIMIT. */
 MOOT_NODISCARD int moot__emulator_shape_whole(const struct moot_emulator_connection *connection,
                                               struct moot_buf *out);
-MOOT_NODISCARD int moot__emulator_shape_chunk(const struct moot_emulator_connection *connection,
-                                              enum moot_emulator_chunk chunk, struct moot_view text,
-                                              struct moot_buf *out);
-MOOT_NODISCARD int moot__emulator_shape_failure(enum moot_emulator_surface surface,
+MOOT_NODISCARD int moot__emulator_shape_event(const struct moot_emulator_connection *connection,
+                                              const struct moot_emulator_event *event,
+                                              struct moot_view text, struct moot_buf *out);
+MOOT_NODISCARD int moot__emulator_shape_failure(const struct moot_emulator_shape *shape,
                                                 const struct moot_emulator_failure *failure,
                                                 struct moot_buf *out);
+/* The failure that breaks a stream off. */
+MOOT_NODISCARD int moot__emulator_shape_broken(const struct moot_emulator_shape *shape,
+                                               const struct moot_emulator_failure *failure,
+                                               struct moot_buf *out);
 /* The error as the object of {"object":"error",...} (older vLLM). */
 MOOT_NODISCARD int moot__emulator_shape_error_object(const struct moot_emulator_failure *failure,
                                                      struct moot_buf *out);
-MOOT_NODISCARD int moot__emulator_shape_models(const struct moot_emulator *emulator,
-                                               struct moot_buf *out);
-MOOT_NODISCARD int moot__emulator_shape_ledger(const struct moot_emulator *emulator,
-                                               struct moot_buf *out);
-MOOT_NODISCARD int moot__emulator_shape_log(const struct moot_emulator *emulator,
-                                            struct moot_buf *out);
+
+/* ---- for the shapes ---- */
+
+/* What an answer of so many tokens used; the same for every golden one. */
+struct moot_emulator_usage {
+    uint64_t prompt, completion;
+};
+struct moot_emulator_usage moot__emulator_usage(const struct moot_emulator_connection *connection,
+                                                uint64_t completion);
+
+/* Wall seconds at which the answer was made, and the golden ones'. */
+#define MOOT_EMULATOR_GOLDEN_CREATED UINT64_C(1700000000)
+uint64_t moot__emulator_created(const struct moot_emulator_connection *connection);
+
+void moot__emulator_member_or_null(struct moot_json_writer *w, const char *key, const char *text);
 
 #endif

@@ -4,6 +4,7 @@
 #include "connection.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/limits.h"
 #include "head.h"
 #include "shape.h"
 
@@ -55,7 +56,7 @@ static void flush_event(struct moot_emulator_connection *c)
 }
 
 /* Put "FIELD: data" and the blank line into `event`, after what the fault puts before it. */
-static void append_event(struct moot_emulator_connection *c, const char *field,
+static void append_field(struct moot_emulator_connection *c, const char *name, const char *field,
                          struct moot_view data)
 {
     enum moot_emulator_fault fault = c->reply.fault;
@@ -68,6 +69,11 @@ static void append_event(struct moot_emulator_connection *c, const char *field,
         append(c, ": ping\n");
     if (fault == MOOT_EMULATOR_FAULT_EMPTY_DATA)
         append(c, "data:\n\n");
+    if (name) {
+        append(c, "event: ");
+        append(c, name);
+        append(c, end);
+    }
     append(c, field);
     if (c->error == MOOT_OK)
         c->error = moot__buf_append_view(&c->event, data);
@@ -76,57 +82,77 @@ static void append_event(struct moot_emulator_connection *c, const char *field,
     c->reply.wrote_event = true;
 }
 
-static void put_event(struct moot_emulator_connection *c, const char *field, struct moot_view data)
+static void append_event(struct moot_emulator_connection *c, const char *name,
+                         struct moot_view data)
 {
-    append_event(c, field, data);
+    append_field(c, name, "data: ", data);
+}
+
+static void put_field(struct moot_emulator_connection *c, const char *field, struct moot_view data)
+{
+    append_field(c, NULL, field, data);
     flush_event(c);
 }
 
-static void make_chunk(struct moot_emulator_connection *c, enum moot_emulator_chunk chunk,
+static void put_event(struct moot_emulator_connection *c, const char *name, struct moot_view data)
+{
+    append_event(c, name, data);
+    flush_event(c);
+}
+
+static void make_event(struct moot_emulator_connection *c, const struct moot_emulator_event *event,
                        struct moot_view text)
 {
     moot__buf_reset(&c->json);
     if (c->error == MOOT_OK)
-        c->error = moot__emulator_shape_chunk(c, chunk, text, &c->json);
+        c->error = moot__emulator_shape_event(c, event, text, &c->json);
 }
 
-static void put_chunk(struct moot_emulator_connection *c, enum moot_emulator_chunk chunk)
+static void put_events(struct moot_emulator_connection *c, const struct moot_emulator_event *events)
 {
-    make_chunk(c, chunk, MOOT_VIEW(""));
-    put_event(c, "data: ", moot__buf_view(&c->json));
+    for (size_t i = 0; i < MOOT_EMULATOR_EVENTS_MAX && events[i].write; i++) {
+        if (events[i].is_due && !events[i].is_due(c))
+            continue;
+        make_event(c, &events[i], MOOT_VIEW(""));
+        put_event(c, events[i].name, moot__buf_view(&c->json));
+    }
 }
 
-static void put_done(struct moot_emulator_connection *c)
+static void put_last(struct moot_emulator_connection *c)
 {
-    put_event(c, "data: ", MOOT_VIEW("[DONE]"));
+    const struct moot_emulator_shape *shape = moot__emulator_shape_of(c);
+    put_events(c, shape->last);
+    if (shape->mark)
+        put_event(c, NULL, moot__view_str(shape->mark));
 }
 
 /* ---- errors in the middle ---- */
 
 static void put_error(struct moot_emulator_connection *c)
 {
-    struct moot_emulator_failure failure = moot__emulator_failure(500, MOOT_EMULATOR_FAULT_NONE);
+    const struct moot_emulator_shape *shape = moot__emulator_shape_of(c);
     enum moot_emulator_fault fault = c->reply.fault;
-    if (fault == MOOT_EMULATOR_FAULT_ERROR_FINISH) {
-        put_chunk(c, MOOT_EMULATOR_CHUNK_ERROR_FINISH);
+    if (fault == MOOT_EMULATOR_FAULT_ERROR_FINISH && shape->error_finish[0].write) {
+        put_events(c, shape->error_finish);
         return;
     }
+    struct moot_emulator_failure failure =
+        moot__emulator_failure(shape->broken_status, MOOT_EMULATOR_FAULT_NONE);
     moot__buf_reset(&c->json);
     bool is_object =
         fault == MOOT_EMULATOR_FAULT_ERROR_EVENT || fault == MOOT_EMULATOR_FAULT_ERROR_OBJECT;
     if (c->error == MOOT_OK)
-        c->error = is_object
-                       ? moot__emulator_shape_error_object(&failure, &c->json)
-                       : moot__emulator_shape_failure(MOOT_EMULATOR_OPENAI, &failure, &c->json);
+        c->error = is_object ? moot__emulator_shape_error_object(&failure, &c->json)
+                             : moot__emulator_shape_broken(shape, &failure, &c->json);
     struct moot_view json = moot__buf_view(&c->json);
     if (fault == MOOT_EMULATOR_FAULT_ERROR_EVENT)
-        put_event(c, "event: error\ndata: ", json);
+        put_event(c, "error", json);
     else if (fault == MOOT_EMULATOR_FAULT_ERROR_FIELD)
-        put_event(c, "error: ", json);
+        put_field(c, "error: ", json);
     else if (fault == MOOT_EMULATOR_FAULT_ERROR_BARE)
-        put_event(c, "", json);
+        put_field(c, "", json);
     else
-        put_event(c, "data: ", json);
+        put_event(c, shape->broken_event, json);
 }
 
 /* Does the stream end in an error at the pivot? */
@@ -152,7 +178,7 @@ static void step_head(struct moot_emulator_connection *c)
 {
     struct moot_emulator_head head = {
         .status = 200,
-        .type = "text/event-stream; charset=utf-8",
+        .type = moot__emulator_shape_of(c)->stream_type,
         .content_length = c->request.is_chunkable ? MOOT_EMULATOR_CHUNKED : MOOT_EMULATOR_UNTIL_EOF,
     };
     enum moot_emulator_fault fault = c->reply.fault;
@@ -179,17 +205,17 @@ static void step_role(struct moot_emulator_connection *c)
         put_error(c);
         c->reply.step = MOOT_EMULATOR_STEP_END;
     } else if (c->reply.fault == MOOT_EMULATOR_FAULT_NULL_BODY) {
-        put_event(c, "data: ", MOOT_VIEW("null"));
+        put_event(c, moot__emulator_shape_of(c)->token.name, MOOT_VIEW("null"));
         c->reply.step = MOOT_EMULATOR_STEP_DONE;
     } else {
-        put_chunk(c, MOOT_EMULATOR_CHUNK_ROLE);
+        put_events(c, moot__emulator_shape_of(c)->begin);
     }
 }
 
 /* The connection ends inside this token's event: half of the chunk's bytes go out. */
 static void cut_in_event(struct moot_emulator_connection *c)
 {
-    append_event(c, "data: ", moot__buf_view(&c->json));
+    append_event(c, moot__emulator_shape_of(c)->token.name, moot__buf_view(&c->json));
     size_t before = c->out.len;
     flush_event(c);
     if (c->error == MOOT_OK)
@@ -207,21 +233,24 @@ static void bad_chunk(struct moot_emulator_connection *c)
 static void put_surrogates(struct moot_emulator_connection *c)
 {
     static const char mark[] = "@@";
+    const struct moot_emulator_shape *shape = moot__emulator_shape_of(c);
     const char *halves[] = {"\\ud83d", "\\ude00"};
     for (size_t i = 0; i < moot__countof(halves); i++) {
-        make_chunk(c, MOOT_EMULATOR_CHUNK_TEXT, MOOT_VIEW("@@"));
+        make_event(c, &shape->token, MOOT_VIEW("@@"));
         struct moot_view json = moot__buf_view(&c->json);
         size_t at = 0;
         while (at + 2 < json.len && memcmp(json.ptr + at, mark, 2) != 0)
             at++;
-        append(c, "data: ");
+        struct moot_buf split;
+        moot__buf_init(&split, c->emulator->allocator, MOOT_LIMIT_HTTP_BODY_BYTES);
         if (c->error == MOOT_OK)
-            c->error = moot__buf_append(&c->event, json.ptr, at);
-        append(c, halves[i]);
+            c->error = moot__buf_append(&split, json.ptr, at);
         if (c->error == MOOT_OK)
-            c->error = moot__buf_append(&c->event, json.ptr + at + 2, json.len - at - 2);
-        append(c, "\n\n");
-        flush_event(c);
+            c->error = moot__buf_append_str(&split, halves[i]);
+        if (c->error == MOOT_OK)
+            c->error = moot__buf_append(&split, json.ptr + at + 2, json.len - at - 2);
+        put_event(c, shape->token.name, moot__buf_view(&split));
+        moot__buf_deinit(&split);
     }
 }
 
@@ -249,9 +278,10 @@ static void send_token(struct moot_emulator_connection *c)
     struct moot_emulator_reply *reply = &c->reply;
     size_t end = moot__emulator_token_end(reply->text, reply->text_at);
     struct moot_view token = moot__view(reply->text.ptr + reply->text_at, end - reply->text_at);
+    const struct moot_emulator_event *event = &moot__emulator_shape_of(c)->token;
     bool is_pivot = reply->rule && reply->tokens_sent == pivot(c);
     reply->tokens_sent++; /* the cumulative usage of Databricks counts this one */
-    make_chunk(c, MOOT_EMULATOR_CHUNK_TEXT, token);
+    make_event(c, event, token);
     if (is_pivot && moot__emulator_fault_of(c)->place == MOOT_EMULATOR_AT_BODY) {
         reply->tokens_sent--; /* it does not arrive */
         cut_in_event(c);
@@ -260,7 +290,7 @@ static void send_token(struct moot_emulator_connection *c)
     struct moot_view json = moot__buf_view(&c->json);
     if (is_pivot && reply->fault == MOOT_EMULATOR_FAULT_BAD_JSON)
         json.len /= 2;
-    put_event(c, "data: ", json);
+    put_event(c, event->name, json);
     reply->text_at = end;
     assert(c->mark_count < MOOT_EMULATOR_MARKS);
     unsigned slot = (c->mark_first + c->mark_count++) % MOOT_EMULATOR_MARKS;
@@ -295,17 +325,15 @@ static void step_finish(struct moot_emulator_connection *c)
         c->reply.step = MOOT_EMULATOR_STEP_END;
         return;
     }
-    put_chunk(c, MOOT_EMULATOR_CHUNK_FINISH);
+    put_events(c, moot__emulator_shape_of(c)->finish);
     if (fault == MOOT_EMULATOR_FAULT_TWO_FINISHES)
-        put_chunk(c, MOOT_EMULATOR_CHUNK_FINISH);
+        put_events(c, moot__emulator_shape_of(c)->finish);
     c->reply.step = MOOT_EMULATOR_STEP_USAGE;
 }
 
 static void step_usage(struct moot_emulator_connection *c)
 {
-    bool wants = c->request.surface == MOOT_EMULATOR_OPENAI && c->request.include_usage;
-    if (wants && c->reply.fault != MOOT_EMULATOR_FAULT_NO_USAGE)
-        put_chunk(c, MOOT_EMULATOR_CHUNK_USAGE);
+    put_events(c, moot__emulator_shape_of(c)->usage);
     c->reply.step = MOOT_EMULATOR_STEP_DONE;
 }
 
@@ -317,10 +345,10 @@ static void step_done(struct moot_emulator_connection *c)
         return;
     }
     if (fault != MOOT_EMULATOR_FAULT_NO_DONE)
-        put_done(c);
+        put_last(c);
     if (fault == MOOT_EMULATOR_FAULT_TWO_DONES) {
-        put_chunk(c, MOOT_EMULATOR_CHUNK_FINISH);
-        put_done(c);
+        put_events(c, moot__emulator_shape_of(c)->finish);
+        put_last(c);
     }
     c->reply.step = MOOT_EMULATOR_STEP_END;
 }

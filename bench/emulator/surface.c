@@ -1,0 +1,17 @@
+#include "surface.h"
+
+#include "engine/base/check.h"
+#include "shape.h"
+
+const struct moot_emulator_surface_info *moot__emulator_surface(enum moot_emulator_surface surface)
+{
+    static const struct moot_emulator_surface_info infos[MOOT_EMULATOR_SURFACES] = {
+        [MOOT_EMULATOR_OPENAI] = {&moot__emulator_shape_openai, moot__emulator_question_openai,
+                                  "x-request-id", MOOT_EMULATOR_RATES_OPENAI},
+        [MOOT_EMULATOR_DATABRICKS] = {&moot__emulator_shape_databricks,
+                                      moot__emulator_question_openai, "x-request-id",
+                                      MOOT_EMULATOR_RATES_NONE},
+    };
+    assert((unsigned)surface < MOOT_EMULATOR_SURFACES);
+    return &infos[surface];
+}
