@@ -103,6 +103,7 @@ int moot__emulator_answer(const struct moot_emulator *emulator,
                 return moot__buf_append_str(out, options->scripts[i].text);
         }
         break;
+    case MOOT_EMULATOR_TOOL: /* no tool was offered */
     case MOOT_EMULATOR_ECHO:
         break;
     }

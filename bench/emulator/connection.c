@@ -9,6 +9,7 @@
  * because no step is emitted while as many are unsent. */
 #include "connection.h"
 
+#include "auth.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
@@ -174,17 +175,13 @@ static int on_head(void *context, const struct moot_http1_head *head)
     int rc = moot__emulator_route(head->target, &c->arena, request);
     if (rc)
         return rc;
-    struct moot_view authorization = moot__http1_header(head, "authorization");
-    struct moot_view bearer = MOOT_VIEW("Bearer "), key = authorization;
     request->is_post = moot__view_is(head->method, "POST");
     request->is_get = moot__view_is(head->method, "GET");
     request->keep_alive = head->keep_alive;
     request->is_chunkable = head->minor > 0;
-    if (moot__view_starts(authorization, bearer))
-        key = moot__view(authorization.ptr + bearer.len, authorization.len - bearer.len);
-    request->is_authorized =
-        !emulator->options.api_key ||
-        (key.ptr != authorization.ptr && moot__view_is(key, emulator->options.api_key));
+    if (request->surface == MOOT_EMULATOR_ANTHROPIC)
+        request->version = moot__http1_header(head, "anthropic-version");
+    request->is_authorized = moot__emulator_is_authorized(c, head);
     if (request->route == MOOT_EMULATOR_CHAT) {
         c->reply.number = ++emulator->ledger.requests;
         c->reply.rule = moot__emulator_rule_for(emulator, MOOT_EMULATOR_STAGE_HEAD, c->reply.number,

@@ -49,6 +49,7 @@ struct moot_emulator_reply {
     uint64_t tokens_sent;
     uint64_t tokens_reserved; /* of the quota */
     bool is_cut;              /* by the request's max_tokens */
+    bool is_call;             /* of the tool offered; `text` is the JSON of its arguments */
     enum moot_emulator_step step;
     bool wrote_event; /* streams: an event went before */
     struct moot_rng jitter;
@@ -114,6 +115,11 @@ moot__emulator_fault_of(const struct moot_emulator_connection *connection)
 {
     return moot_emulator_fault_info(connection->reply.fault);
 }
+
+/* The id under which the request is answered; false: it has none. */
+enum { MOOT_EMULATOR_ID_BYTES = 40 };
+bool moot__emulator_request_id(const struct moot_emulator_connection *connection,
+                               char id[MOOT_EMULATOR_ID_BYTES]);
 
 /* respond.c: a whole request is in `request` and `body`. */
 void moot__emulator_respond(struct moot_emulator_connection *connection);

@@ -19,6 +19,7 @@
  *   POST [/base]/serving-endpoints/{endpoint}/invocations       Databricks
  *   POST [/base]/serving-endpoints/chat/completions             Databricks, endpoint in `model`
  *   POST [/base]/chat/completions, [/base]/v1/chat/completions  OpenAI
+ *   POST [/base]/v1/messages                                    Anthropic
  *   GET  /v1/models            the model, or "emulator"
  *   GET  /_moot/ledger         what it saw and would have billed, as JSON (struct
  * moot_emulator_ledger) GET  /_moot/log            planned and true send time of the latest tokens,
@@ -27,8 +28,8 @@
  *
  * Tokens: one is a run of spaces with the run of other bytes after it ("a bc" is 2), whether
  * counted in the request's messages or emitted in a stream, one a chunk. A request's `max_tokens`
- * cuts the answer, with finish_reason "length". `n`, `stop`, `tools` and `response_format` are
- * accepted and ignored. */
+ * cuts the answer, with finish_reason "length". `n`, `stop` and `response_format` are
+ * accepted and ignored; `tools` too, but by the answer that calls one. */
 #include <moot/alloc.h>
 #include <moot/error.h>
 #include <moot/view.h>
@@ -49,6 +50,8 @@ enum moot_emulator_answer {
     MOOT_EMULATOR_GENERATED, /* pseudo-words from the seed, reply_tokens_min..max of them */
     MOOT_EMULATOR_GOLDEN,    /* "Answer from ENDPOINT to: " and the first 60 characters of the last
                                 message, usage 11 and 7: the upstream of the recorded wire cases */
+    MOOT_EMULATOR_TOOL,      /* a call of the first tool offered, with {"question": the last user
+                                message}; ECHO when none is, or when the last message is a result */
 };
 
 struct moot_emulator_script {
@@ -143,8 +146,8 @@ struct moot_emulator_options {
     size_t size; /* sizeof(struct moot_emulator_options), set by the initialiser */
     uint64_t seed;
     uint64_t wall_offset_ns; /* wall time minus the times given to the emulator; for dates */
-    const char *api_key;     /* the Bearer token to ask for; NULL accepts all */
-    const char *model;       /* listed by /v1/models; NULL is "emulator" */
+    const char *api_key; /* to ask for, as Bearer or in the surface's header; NULL accepts all */
+    const char *model;   /* listed by /v1/models; NULL is "emulator" */
 
     enum moot_emulator_answer answer;
     const struct moot_emulator_script *scripts;

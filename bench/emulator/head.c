@@ -142,13 +142,18 @@ static void put_hint(struct moot_emulator_connection *c, const struct moot_emula
 
 /* ---- the whole head ---- */
 
+bool moot__emulator_request_id(const struct moot_emulator_connection *c,
+                               char id[MOOT_EMULATOR_ID_BYTES])
+{
+    snprintf(id, MOOT_EMULATOR_ID_BYTES, "req-%llu", (unsigned long long)c->reply.number);
+    return c->reply.number > 0;
+}
+
 static void put_id(struct moot_emulator_connection *c)
 {
-    char id[40];
-    if (c->reply.number == 0)
-        return;
-    snprintf(id, sizeof id, "req-%llu", (unsigned long long)c->reply.number);
-    put_field(c, moot__emulator_surface(c->request.surface)->id_header, id);
+    char id[MOOT_EMULATOR_ID_BYTES];
+    if (moot__emulator_request_id(c, id))
+        put_field(c, moot__emulator_surface(c->request.surface)->id_header, id);
 }
 
 static void put_padding(struct moot_emulator_connection *c)

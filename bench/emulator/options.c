@@ -99,10 +99,9 @@ int moot_emulator_answer_parse(struct moot_view text, enum moot_emulator_answer 
                                struct moot_error_info *info)
 {
     static const char *const names[] = {
-        [MOOT_EMULATOR_ECHO] = "echo",
-        [MOOT_EMULATOR_SCRIPTED] = "scripted",
-        [MOOT_EMULATOR_GENERATED] = "generated",
-        [MOOT_EMULATOR_GOLDEN] = "golden",
+        [MOOT_EMULATOR_ECHO] = "echo",           [MOOT_EMULATOR_SCRIPTED] = "scripted",
+        [MOOT_EMULATOR_GENERATED] = "generated", [MOOT_EMULATOR_GOLDEN] = "golden",
+        [MOOT_EMULATOR_TOOL] = "tool",
     };
     for (unsigned i = 0; i < moot__countof(names); i++) {
         if (moot__view_is(text, names[i])) {
@@ -110,7 +109,7 @@ int moot_emulator_answer_parse(struct moot_view text, enum moot_emulator_answer 
             return MOOT_OK;
         }
     }
-    return refuse(info, "answer", text, "echo, scripted, generated or golden");
+    return refuse(info, "answer", text, "echo, scripted, generated, golden or tool");
 }
 
 /* 30%, #3, #3-5, ~text */

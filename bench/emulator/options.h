@@ -24,7 +24,7 @@ MOOT_NODISCARD int moot_emulator_quota_parse(struct moot_view text, struct moot_
 MOOT_NODISCARD int moot_emulator_rates_parse(struct moot_view text, enum moot_emulator_rates *out,
                                              struct moot_error_info *info);
 
-/* "120" or "50-200"; and "echo", "generated", "golden". */
+/* "120" or "50-200"; and "echo", "generated", "golden", "tool". */
 MOOT_NODISCARD int moot_emulator_range_parse(struct moot_view text, uint64_t *min, uint64_t *max,
                                              struct moot_error_info *info);
 MOOT_NODISCARD int moot_emulator_answer_parse(struct moot_view text, enum moot_emulator_answer *out,

@@ -22,6 +22,11 @@ MOOT_NODISCARD int moot__emulator_question_openai(const struct moot_json *root,
                                                   struct moot_emulator_request *out,
                                                   struct moot_emulator_complaint *complaint);
 
+MOOT_NODISCARD int moot__emulator_question_anthropic(const struct moot_json *root,
+                                                     struct moot_arena *arena,
+                                                     struct moot_emulator_request *out,
+                                                     struct moot_emulator_complaint *complaint);
+
 /* Fill the complaint; MOOT_EINVAL. */
 MOOT_NODISCARD int moot__emulator_complain(struct moot_emulator_complaint *complaint,
                                            const char *param, const char *message);

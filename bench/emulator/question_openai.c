@@ -20,6 +20,7 @@ static int read_message(const struct moot_json *message, struct moot_arena *aren
                                        "Content must be a string, a list or null.");
     }
     out->prompt_tokens += moot__emulator_count_tokens(text);
+    out->has_result = moot__view_is(role, "tool");
     if (moot__view_is(role, "user"))
         out->last = text;
     return MOOT_OK;
@@ -72,6 +73,8 @@ int moot__emulator_question_openai(const struct moot_json *root, struct moot_are
         out->endpoint = moot__json_text(root, "model");
     if (out->endpoint.len == 0)
         return moot__emulator_complain(complaint, "model", "A model must be named.");
+    const struct moot_json *tool = moot__json_at(moot__json_get(root, "tools"), 0);
+    out->tool = moot__json_text(moot__json_get(tool, "function"), "name");
     int rc = read_max_tokens(root, out, complaint);
     return rc ? rc : read_messages(moot__json_get(root, "messages"), arena, out, complaint);
 }

@@ -45,52 +45,83 @@ static int decode(struct moot_view segment, struct moot_arena *arena, struct moo
     return MOOT_OK;
 }
 
-/* The {endpoint} of ".../serving-endpoints/{endpoint}/invocations", or false. */
-static bool endpoint_of(struct moot_view path, struct moot_view *out)
+/* A path that ends in `before`, or in `before`, one segment and `after`. */
+struct pattern {
+    const char *before, *after; /* `after` NULL: no segment */
+    enum moot_emulator_route route;
+    enum moot_emulator_surface surface;
+};
+
+/* The first that fits is taken. */
+static const struct pattern patterns[] = {
+    {"/serving-endpoints/", "/invocations", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS},
+    {"/serving-endpoints/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS},
+    {"/ai-gateway/mlflow/v1/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS},
+    {"/v1/messages", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_ANTHROPIC},
+    {"/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_OPENAI},
+    {"/models", NULL, MOOT_EMULATOR_MODELS, MOOT_EMULATOR_OPENAI},
+    {"/_moot/ledger", NULL, MOOT_EMULATOR_LEDGER, MOOT_EMULATOR_OPENAI},
+    {"/_moot/log", NULL, MOOT_EMULATOR_LOG, MOOT_EMULATOR_OPENAI},
+};
+
+/* Whose error a path without a route gets. */
+static const struct {
+    const char *part;
+    enum moot_emulator_surface surface;
+} owners[] = {
+    {"/serving-endpoints", MOOT_EMULATOR_DATABRICKS},
+    {"/anthropic/", MOOT_EMULATOR_ANTHROPIC},
+};
+
+static bool fits(const struct pattern *pattern, struct moot_view path, struct moot_view *segment)
 {
-    struct moot_view before = MOOT_VIEW("/serving-endpoints/"), after = MOOT_VIEW("/invocations");
+    struct moot_view before = moot__view_str(pattern->before);
+    *segment = MOOT_VIEW("");
+    if (!pattern->after)
+        return moot__view_ends(path, before);
+    struct moot_view after = moot__view_str(pattern->after);
     if (!moot__view_ends(path, after))
         return false;
     path.len -= after.len;
     size_t name = path.len;
     while (name > 0 && path.ptr[name - 1] != '/')
         name--;
-    *out = moot__view(path.ptr + name, path.len - name);
-    return out->len && moot__view_ends(moot__view(path.ptr, name), before);
+    *segment = moot__view(path.ptr + name, path.len - name);
+    return segment->len && moot__view_ends(moot__view(path.ptr, name), before);
+}
+
+/* The value of api-version in the query, as it is written there. */
+static struct moot_view version_in(struct moot_view target)
+{
+    struct moot_view name = MOOT_VIEW("api-version="), part;
+    size_t mark = moot__view_find(target, '?', 0);
+    struct moot_view rest = moot__view(target.ptr + mark, target.len - mark);
+    if (rest.len == 0)
+        return MOOT_VIEW("");
+    rest = moot__view(rest.ptr + 1, rest.len - 1);
+    while (moot__view_split(&rest, '&', &part))
+        if (moot__view_starts(part, name))
+            return moot__view(part.ptr + name.len, part.len - name.len);
+    return MOOT_VIEW("");
 }
 
 int moot__emulator_route(struct moot_view target, struct moot_arena *arena,
                          struct moot_emulator_request *out)
 {
-    static const struct {
-        const char *suffix;
-        enum moot_emulator_route route;
-        enum moot_emulator_surface surface;
-    } routes[] = {
-        {"/serving-endpoints/chat/completions", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS},
-        {"/ai-gateway/mlflow/v1/chat/completions", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS},
-        {"/chat/completions", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_OPENAI},
-        {"/models", MOOT_EMULATOR_MODELS, MOOT_EMULATOR_OPENAI},
-        {"/_moot/ledger", MOOT_EMULATOR_LEDGER, MOOT_EMULATOR_OPENAI},
-        {"/_moot/log", MOOT_EMULATOR_LOG, MOOT_EMULATOR_OPENAI},
-    };
-    struct moot_view path = path_of(target), endpoint;
+    struct moot_view path = path_of(target), segment;
     out->route = MOOT_EMULATOR_NOWHERE;
     out->surface = MOOT_EMULATOR_OPENAI;
     out->endpoint = MOOT_VIEW("");
-    if (endpoint_of(path, &endpoint)) {
-        out->route = MOOT_EMULATOR_CHAT;
-        out->surface = MOOT_EMULATOR_DATABRICKS;
-        return decode(endpoint, arena, &out->endpoint);
+    out->version = version_in(target);
+    for (size_t i = 0; i < moot__countof(patterns); i++) {
+        if (!fits(&patterns[i], path, &segment))
+            continue;
+        out->route = patterns[i].route;
+        out->surface = patterns[i].surface;
+        return segment.len ? decode(segment, arena, &out->endpoint) : MOOT_OK;
     }
-    for (size_t i = 0; i < moot__countof(routes); i++) {
-        if (moot__view_ends(path, moot__view_str(routes[i].suffix))) {
-            out->route = routes[i].route;
-            out->surface = routes[i].surface;
-            return MOOT_OK;
-        }
-    }
-    if (moot__emulator_holds(path, MOOT_VIEW("/serving-endpoints")))
-        out->surface = MOOT_EMULATOR_DATABRICKS;
+    for (size_t i = 0; i < moot__countof(owners); i++)
+        if (moot__emulator_holds(path, moot__view_str(owners[i].part)))
+            out->surface = owners[i].surface;
     return MOOT_OK;
 }

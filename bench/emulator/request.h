@@ -12,6 +12,7 @@
 enum moot_emulator_surface {
     MOOT_EMULATOR_OPENAI,
     MOOT_EMULATOR_DATABRICKS,
+    MOOT_EMULATOR_ANTHROPIC,
     MOOT_EMULATOR_SURFACES
 };
 
@@ -34,12 +35,15 @@ struct moot_emulator_request {
     /* From the body: */
     bool stream;
     bool include_usage;
-    uint64_t max_tokens; /* UINT64_MAX: none given */
+    struct moot_view version; /* api-version of the query, or anthropic-version; "": none */
+    uint64_t max_tokens;      /* UINT64_MAX: none given */
     uint64_t prompt_tokens;
     struct moot_view last; /* content of the last user message */
+    struct moot_view tool; /* the first of those offered, by name; "": none */
+    bool has_result;       /* the last message brings a tool's result */
 };
 
-/* Fill route, surface and endpoint (decoded into the arena; empty when it is in the body).
+/* Fill route, surface, version and endpoint (decoded into the arena; empty when it is in the body).
  * MOOT_ENOMEM. */
 MOOT_NODISCARD int moot__emulator_route(struct moot_view target, struct moot_arena *arena,
                                         struct moot_emulator_request *out);

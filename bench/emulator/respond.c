@@ -9,6 +9,7 @@
 #include "head.h"
 #include "question.h"
 #include "shape.h"
+#include "surface.h"
 
 static const char json_type[] = "application/json";
 
@@ -29,7 +30,7 @@ static void put_failure(struct moot_emulator_connection *c,
     head.status = failure->status;
     moot__buf_reset(&c->json);
     if (c->error == MOOT_OK)
-        c->error = moot__emulator_shape_failure(moot__emulator_shape_of(c), failure, &c->json);
+        c->error = moot__emulator_shape_failure(c, failure, &c->json);
     put_document(c, &head);
 }
 
@@ -139,6 +140,7 @@ static bool answered_elsewhere(struct moot_emulator_connection *c)
 /* Not every fault can happen to every answer; one that cannot is none. */
 static bool is_applicable(enum moot_emulator_fault fault, const struct moot_emulator_request *r)
 {
+    bool is_openai = moot__emulator_surface(r->surface)->shape->is_openai;
     switch (fault) {
     case MOOT_EMULATOR_FAULT_GZIP:
     case MOOT_EMULATOR_FAULT_SHORT_BODY:
@@ -147,6 +149,11 @@ static bool is_applicable(enum moot_emulator_fault fault, const struct moot_emul
     case MOOT_EMULATOR_FAULT_NO_LAST_CHUNK:
     case MOOT_EMULATOR_FAULT_BAD_CHUNK:
         return r->is_chunkable;
+    case MOOT_EMULATOR_FAULT_NO_CHOICES:
+    case MOOT_EMULATOR_FAULT_NULL_CONTENT:
+        return is_openai || !r->stream;
+    case MOOT_EMULATOR_FAULT_CONTENT_LIST: /* what others always have */
+        return is_openai;
     default:
         return r->stream || moot_emulator_fault_info(fault)->act != MOOT_EMULATOR_ACT_STREAM;
     }
@@ -191,17 +198,32 @@ static bool admit(struct moot_emulator_connection *c)
     return false;
 }
 
-/* Make the text, cut to max_tokens. */
+/* A tool is called where one is offered and the client does not bring its result. */
+static bool calls_tool(const struct moot_emulator_connection *c)
+{
+    return c->emulator->options.answer == MOOT_EMULATOR_TOOL && c->request.tool.len &&
+           !c->request.has_result;
+}
+
+/* Make the text, cut to max_tokens; a call is never cut, so that its arguments stay JSON. */
 static void make_text(struct moot_emulator_connection *c)
 {
     struct moot_emulator_reply *reply = &c->reply;
     struct moot_emulator_question question = {reply->number, c->request.endpoint, c->request.last};
+    struct moot_json_writer w;
+    reply->is_call = calls_tool(c);
     moot__buf_reset(&c->text);
-    if (c->error == MOOT_OK)
+    if (c->error == MOOT_OK && reply->is_call) {
+        moot__json_write_init(&w, &c->text);
+        moot__emulator_write_arguments(&w, question.last, true);
+        c->error = moot__json_write_finish(&w);
+    } else if (c->error == MOOT_OK) {
         c->error = moot__emulator_answer(c->emulator, &question, &c->text);
+    }
+    uint64_t max = reply->is_call ? UINT64_MAX : c->request.max_tokens;
     struct moot_view text = c->text.len ? moot__buf_view(&c->text) : MOOT_VIEW("");
     size_t at = 0;
-    while (at < text.len && reply->tokens < c->request.max_tokens) {
+    while (at < text.len && reply->tokens < max) {
         at = moot__emulator_token_end(text, at);
         reply->tokens++;
     }

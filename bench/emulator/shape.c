@@ -33,28 +33,42 @@ int moot__emulator_shape_event(const struct moot_emulator_connection *c,
     return moot__json_write_finish(&w);
 }
 
-static int write_failure(void (*write)(struct moot_json_writer *,
-                                       const struct moot_emulator_failure *),
+static int write_failure(moot_emulator_write_failure_fn *write,
+                         const struct moot_emulator_connection *c,
                          const struct moot_emulator_failure *failure, struct moot_buf *out)
 {
     struct moot_json_writer w;
     moot__json_write_init(&w, out);
     moot__json_write_object_begin(&w);
-    write(&w, failure);
+    write(&w, c, failure);
     moot__json_write_object_end(&w);
     return moot__json_write_finish(&w);
 }
 
-int moot__emulator_shape_failure(const struct moot_emulator_shape *shape,
+int moot__emulator_shape_failure(const struct moot_emulator_connection *c,
                                  const struct moot_emulator_failure *failure, struct moot_buf *out)
 {
-    return write_failure(shape->write_failure, failure, out);
+    return write_failure(moot__emulator_shape_of(c)->write_failure, c, failure, out);
 }
 
-int moot__emulator_shape_broken(const struct moot_emulator_shape *shape,
+int moot__emulator_shape_broken(const struct moot_emulator_connection *c,
                                 const struct moot_emulator_failure *failure, struct moot_buf *out)
 {
-    return write_failure(shape->write_broken, failure, out);
+    return write_failure(moot__emulator_shape_of(c)->write_broken, c, failure, out);
+}
+
+void moot__emulator_write_arguments(struct moot_json_writer *w, struct moot_view question,
+                                    bool has_any)
+{
+    moot__json_write_object_begin(w);
+    if (has_any)
+        moot__json_write_member_string(w, "question", question);
+    moot__json_write_object_end(w);
+}
+
+bool moot__emulator_is_call(const struct moot_emulator_connection *c)
+{
+    return c->reply.is_call;
 }
 
 void moot__emulator_member_or_null(struct moot_json_writer *w, const char *key, const char *text)

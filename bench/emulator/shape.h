@@ -18,8 +18,13 @@ struct moot_emulator_event {
 
 enum { MOOT_EMULATOR_EVENTS_MAX = 4 };
 
+typedef void moot_emulator_write_failure_fn(struct moot_json_writer *w,
+                                            const struct moot_emulator_connection *connection,
+                                            const struct moot_emulator_failure *failure);
+
 /* Lists end at the first event without `write`. */
 struct moot_emulator_shape {
+    bool is_openai;          /* faults that only choices can have apply */
     const char *stream_type; /* content-type of a stream */
     struct moot_emulator_event begin[MOOT_EMULATOR_EVENTS_MAX];
     struct moot_emulator_event token;
@@ -31,16 +36,17 @@ struct moot_emulator_shape {
 
     int broken_status;        /* of the failure that breaks a stream off */
     const char *broken_event; /* the name of its event; NULL: none */
-    void (*write_broken)(struct moot_json_writer *w, const struct moot_emulator_failure *failure);
+    moot_emulator_write_failure_fn *write_broken;
 
     /* The members of the whole answer, and of a failure's body. */
     void (*write_whole)(struct moot_json_writer *w,
                         const struct moot_emulator_connection *connection);
-    void (*write_failure)(struct moot_json_writer *w, const struct moot_emulator_failure *failure);
+    moot_emulator_write_failure_fn *write_failure;
 };
 
 extern const struct moot_emulator_shape moot__emulator_shape_openai;
 extern const struct moot_emulator_shape moot__emulator_shape_databricks;
+extern const struct moot_emulator_shape moot__emulator_shape_anthropic;
 
 const struct moot_emulator_shape *
 moot__emulator_shape_of(const struct moot_emulator_connection *connection);
@@ -52,11 +58,11 @@ MOOT_NODISCARD int moot__emulator_shape_whole(const struct moot_emulator_connect
 MOOT_NODISCARD int moot__emulator_shape_event(const struct moot_emulator_connection *connection,
                                               const struct moot_emulator_event *event,
                                               struct moot_view text, struct moot_buf *out);
-MOOT_NODISCARD int moot__emulator_shape_failure(const struct moot_emulator_shape *shape,
+MOOT_NODISCARD int moot__emulator_shape_failure(const struct moot_emulator_connection *connection,
                                                 const struct moot_emulator_failure *failure,
                                                 struct moot_buf *out);
 /* The failure that breaks a stream off. */
-MOOT_NODISCARD int moot__emulator_shape_broken(const struct moot_emulator_shape *shape,
+MOOT_NODISCARD int moot__emulator_shape_broken(const struct moot_emulator_connection *connection,
                                                const struct moot_emulator_failure *failure,
                                                struct moot_buf *out);
 /* The error as the object of {"object":"error",...} (older vLLM). */
@@ -71,6 +77,11 @@ struct moot_emulator_usage {
 };
 struct moot_emulator_usage moot__emulator_usage(const struct moot_emulator_connection *connection,
                                                 uint64_t completion);
+
+/* The arguments with which a tool is called, as an object: the question, or none. */
+void moot__emulator_write_arguments(struct moot_json_writer *w, struct moot_view question,
+                                    bool has_any);
+bool moot__emulator_is_call(const struct moot_emulator_connection *connection);
 
 /* Wall seconds at which the answer was made, and the golden ones'. */
 #define MOOT_EMULATOR_GOLDEN_CREATED UINT64_C(1700000000)

@@ -7,8 +7,10 @@
 
 /* ---- failures ---- */
 
-static void write_error(struct moot_json_writer *w, const struct moot_emulator_failure *failure)
+static void write_error(struct moot_json_writer *w, const struct moot_emulator_connection *c,
+                        const struct moot_emulator_failure *failure)
 {
+    (void)c;
     moot__json_write_member_object_begin(w, "error");
     moot__json_write_member_str(w, "message", failure->message);
     moot__json_write_member_str(w, "type", failure->type);
@@ -18,8 +20,10 @@ static void write_error(struct moot_json_writer *w, const struct moot_emulator_f
 }
 
 static void write_databricks_error(struct moot_json_writer *w,
+                                   const struct moot_emulator_connection *c,
                                    const struct moot_emulator_failure *failure)
 {
+    (void)c;
     moot__json_write_member_str(w, "error_code", failure->databricks_code);
     moot__json_write_member_str(w, "message", failure->message);
 }
@@ -67,7 +71,30 @@ static void write_content(struct moot_json_writer *w, enum moot_emulator_fault f
 
 static const char *finish_reason(const struct moot_emulator_connection *c)
 {
-    return c->reply.is_cut ? "length" : "stop";
+    return c->reply.is_call ? "tool_calls" : c->reply.is_cut ? "length" : "stop";
+}
+
+/* The one call: in a stream its beginning names the tool, what follows adds to the arguments. */
+static void write_call(struct moot_json_writer *w, const struct moot_emulator_connection *c,
+                       bool is_begin, struct moot_view arguments)
+{
+    char id[40];
+    moot__json_write_member_array_begin(w, "tool_calls");
+    moot__json_write_object_begin(w);
+    if (c->request.stream)
+        moot__json_write_member_u64(w, "index", 0);
+    if (is_begin) {
+        snprintf(id, sizeof id, "call_%llu", (unsigned long long)c->reply.number);
+        moot__json_write_member_str(w, "id", id);
+        moot__json_write_member_str(w, "type", "function");
+    }
+    moot__json_write_member_object_begin(w, "function");
+    if (is_begin)
+        moot__json_write_member_string(w, "name", c->request.tool);
+    moot__json_write_member_string(w, "arguments", arguments);
+    moot__json_write_object_end(w);
+    moot__json_write_object_end(w);
+    moot__json_write_array_end(w);
 }
 
 static void write_choice(struct moot_json_writer *w, const struct moot_emulator_connection *c)
@@ -76,7 +103,12 @@ static void write_choice(struct moot_json_writer *w, const struct moot_emulator_
     moot__json_write_member_u64(w, "index", 0);
     moot__json_write_member_object_begin(w, "message");
     moot__json_write_member_str(w, "role", "assistant");
-    write_content(w, c->reply.fault, c->reply.text);
+    if (c->reply.is_call) {
+        moot__json_write_member_null(w, "content");
+        write_call(w, c, true, c->reply.text);
+    } else {
+        write_content(w, c->reply.fault, c->reply.text);
+    }
     moot__json_write_object_end(w);
     moot__json_write_member_str(w, "finish_reason", finish_reason(c));
     moot__json_write_object_end(w);
@@ -133,7 +165,10 @@ static void write_role(struct moot_json_writer *w, const struct moot_emulator_co
     (void)text;
     if (begin_delta(w, c)) {
         moot__json_write_member_str(w, "role", "assistant");
-        moot__json_write_member_str(w, "content", "");
+        if (c->reply.is_call)
+            moot__json_write_member_null(w, "content");
+        else
+            moot__json_write_member_str(w, "content", "");
         end_delta(w, NULL);
     }
     end_chunk(w, c);
@@ -143,7 +178,20 @@ static void write_token(struct moot_json_writer *w, const struct moot_emulator_c
                         struct moot_view text)
 {
     if (begin_delta(w, c)) {
-        write_content(w, c->reply.fault, text);
+        if (c->reply.is_call)
+            write_call(w, c, false, text);
+        else
+            write_content(w, c->reply.fault, text);
+        end_delta(w, NULL);
+    }
+    end_chunk(w, c);
+}
+
+static void write_call_start(struct moot_json_writer *w, const struct moot_emulator_connection *c,
+                             struct moot_view text)
+{
+    if (begin_delta(w, c)) {
+        write_call(w, c, true, text);
         end_delta(w, NULL);
     }
     end_chunk(w, c);
@@ -193,20 +241,20 @@ static void write_usage_chunk(struct moot_json_writer *w, const struct moot_emul
 }
 
 #define OPENAI_STREAM                                                                              \
-    .stream_type = "text/event-stream; charset=utf-8", .token = {.write = write_token},            \
-    .finish = {{.write = write_finish}}, .mark = "[DONE]",                                         \
+    .is_openai = true, .stream_type = "text/event-stream; charset=utf-8",                          \
+    .token = {.write = write_token}, .finish = {{.write = write_finish}}, .mark = "[DONE]",        \
     .error_finish = {{.write = write_error_finish}}, .broken_status = 500,                         \
     .write_broken = write_error, .write_whole = write_whole
 
 const struct moot_emulator_shape moot__emulator_shape_openai = {
     OPENAI_STREAM,
-    .begin = {{.write = write_role}},
+    .begin = {{.write = write_role}, {.write = write_call_start, .is_due = moot__emulator_is_call}},
     .usage = {{.write = write_usage_chunk, .is_due = wants_usage}},
     .write_failure = write_error,
 };
 
 const struct moot_emulator_shape moot__emulator_shape_databricks = {
     OPENAI_STREAM,
-    .begin = {{.write = write_role}},
+    .begin = {{.write = write_role}, {.write = write_call_start, .is_due = moot__emulator_is_call}},
     .write_failure = write_databricks_error,
 };

@@ -139,13 +139,15 @@ static void put_error(struct moot_emulator_connection *c)
     struct moot_emulator_failure failure =
         moot__emulator_failure(shape->broken_status, MOOT_EMULATOR_FAULT_NONE);
     moot__buf_reset(&c->json);
-    bool is_object =
-        fault == MOOT_EMULATOR_FAULT_ERROR_EVENT || fault == MOOT_EMULATOR_FAULT_ERROR_OBJECT;
+    bool is_object = shape->is_openai && (fault == MOOT_EMULATOR_FAULT_ERROR_EVENT ||
+                                          fault == MOOT_EMULATOR_FAULT_ERROR_OBJECT);
     if (c->error == MOOT_OK)
         c->error = is_object ? moot__emulator_shape_error_object(&failure, &c->json)
-                             : moot__emulator_shape_broken(shape, &failure, &c->json);
+                             : moot__emulator_shape_broken(c, &failure, &c->json);
     struct moot_view json = moot__buf_view(&c->json);
-    if (fault == MOOT_EMULATOR_FAULT_ERROR_EVENT)
+    if (!shape->is_openai)
+        put_event(c, shape->broken_event, json);
+    else if (fault == MOOT_EMULATOR_FAULT_ERROR_EVENT)
         put_event(c, "error", json);
     else if (fault == MOOT_EMULATOR_FAULT_ERROR_FIELD)
         put_field(c, "error: ", json);

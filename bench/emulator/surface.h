@@ -12,6 +12,7 @@ struct moot_emulator_surface_info {
     const struct moot_emulator_shape *shape;
     int (*read)(const struct moot_json *root, struct moot_arena *arena,
                 struct moot_emulator_request *out, struct moot_emulator_complaint *complaint);
+    const char *key_header; /* of the API key, beside Authorization: Bearer; NULL: none */
     const char *id_header;
     enum moot_emulator_rates rates; /* what RATES_SURFACE stands for */
 };

@@ -24,7 +24,7 @@ static void make_body(struct moot_emulator_connection *c)
     } else if (fault == MOOT_EMULATOR_FAULT_ERROR_200) {
         struct moot_emulator_failure failure =
             moot__emulator_failure(500, MOOT_EMULATOR_FAULT_NONE);
-        c->error = moot__emulator_shape_failure(moot__emulator_shape_of(c), &failure, &c->json);
+        c->error = moot__emulator_shape_failure(c, &failure, &c->json);
     } else if (fault != MOOT_EMULATOR_FAULT_EMPTY_BODY) {
         c->error = moot__emulator_shape_whole(c, &c->json);
     }

@@ -67,7 +67,7 @@ static bool load_scripts(struct cli_mock *mock, const char *path)
     FILE *file = fopen(path, "re");
     if (!file) {
         snprintf(mock->error, sizeof mock->error,
-                 "--answers: %s: %s; give echo, generated, golden or a file of answers", path,
+                 "--answers: %s: %s; give echo, generated, golden, tool or a file of answers", path,
                  strerror(errno));
         return false;
     }

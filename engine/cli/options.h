@@ -61,7 +61,7 @@ enum cli_kind {
       "with --tls: write the authority that clients have to trust; PEM")                           \
     X(SURFACE, "surface", 0, CLI_KIND_CHOICE, 0, "databricks|openai",                              \
       "which base URL to print; both surfaces are always there [databricks]")                      \
-    X(ANSWERS, "answers", 0, CLI_KIND_TEXT, 0, "echo|generated|golden|FILE",                       \
+    X(ANSWERS, "answers", 0, CLI_KIND_TEXT, 0, "echo|generated|golden|tool|FILE",                  \
       "what to answer; a FILE has a line `part of the question TAB answer` each [echo]")           \
     X(TOKENS, "tokens", 0, CLI_KIND_TEXT, 0, "N|A-B", "length of generated answers [64]")          \
     X(FIRST_TOKEN, "first-token", 0, CLI_KIND_DURATION, 0, "D",                                    \

@@ -61,11 +61,12 @@ void client_send(struct client *client, const char *bytes)
 
 void client_post(struct client *client, const char *path, const char *body)
 {
-    char head[512];
+    char head[1024];
+    const char *headers = client->headers ? client->headers : "Authorization: Bearer secret\r\n";
     int len = snprintf(head, sizeof head,
                        "POST %s HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
-                       "Authorization: Bearer secret\r\nContent-Length: %zu\r\n\r\n",
-                       path, strlen(body));
+                       "%sContent-Length: %zu\r\n\r\n",
+                       path, headers, strlen(body));
     assert_in_range(len, 1, sizeof head - 1);
     client_send(client, head);
     client_send(client, body);

@@ -13,6 +13,7 @@ struct client {
     struct moot_emulator_connection *connection;
     uint64_t now_ns;
     struct moot_buf received;
+    const char *headers;  /* of every post, in place of the Bearer token; NULL: that */
     bool is_byte_by_byte; /* feed and consume one byte at a time */
 };
 
