@@ -20,6 +20,9 @@
  *   POST [/base]/serving-endpoints/chat/completions             Databricks, endpoint in `model`
  *   POST [/base]/chat/completions, [/base]/v1/chat/completions  OpenAI
  *   POST [/base]/v1/messages                                    Anthropic
+ *   POST [/base]/openai/v1/chat/completions                     Azure
+ *   POST [/base]/openai/deployments/{d}/chat/completions?api-version=V    Azure
+ *   POST [/base]/models/chat/completions?api-version=V          Azure
  *   GET  /v1/models            the model, or "emulator"
  *   GET  /_moot/ledger         what it saw and would have billed, as JSON (struct
  * moot_emulator_ledger) GET  /_moot/log            planned and true send time of the latest tokens,

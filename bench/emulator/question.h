@@ -26,6 +26,10 @@ MOOT_NODISCARD int moot__emulator_question_anthropic(const struct moot_json *roo
                                                      struct moot_arena *arena,
                                                      struct moot_emulator_request *out,
                                                      struct moot_emulator_complaint *complaint);
+MOOT_NODISCARD int moot__emulator_question_azure(const struct moot_json *root,
+                                                 struct moot_arena *arena,
+                                                 struct moot_emulator_request *out,
+                                                 struct moot_emulator_complaint *complaint);
 
 /* Fill the complaint; MOOT_EINVAL. */
 MOOT_NODISCARD int moot__emulator_complain(struct moot_emulator_complaint *complaint,

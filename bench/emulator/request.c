@@ -58,6 +58,9 @@ static const struct pattern patterns[] = {
     {"/serving-endpoints/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS},
     {"/ai-gateway/mlflow/v1/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS},
     {"/v1/messages", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_ANTHROPIC},
+    {"/openai/v1/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_AZURE},
+    {"/openai/deployments/", "/chat/completions", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_AZURE_DATED},
+    {"/models/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_AZURE_DATED},
     {"/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_OPENAI},
     {"/models", NULL, MOOT_EMULATOR_MODELS, MOOT_EMULATOR_OPENAI},
     {"/_moot/ledger", NULL, MOOT_EMULATOR_LEDGER, MOOT_EMULATOR_OPENAI},
@@ -71,6 +74,7 @@ static const struct {
 } owners[] = {
     {"/serving-endpoints", MOOT_EMULATOR_DATABRICKS},
     {"/anthropic/", MOOT_EMULATOR_ANTHROPIC},
+    {"/openai/deployments", MOOT_EMULATOR_AZURE},
 };
 
 static bool fits(const struct pattern *pattern, struct moot_view path, struct moot_view *segment)

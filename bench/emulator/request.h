@@ -13,6 +13,8 @@ enum moot_emulator_surface {
     MOOT_EMULATOR_OPENAI,
     MOOT_EMULATOR_DATABRICKS,
     MOOT_EMULATOR_ANTHROPIC,
+    MOOT_EMULATOR_AZURE,
+    MOOT_EMULATOR_AZURE_DATED, /* those that ask for an api-version */
     MOOT_EMULATOR_SURFACES
 };
 

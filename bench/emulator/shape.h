@@ -47,6 +47,7 @@ struct moot_emulator_shape {
 extern const struct moot_emulator_shape moot__emulator_shape_openai;
 extern const struct moot_emulator_shape moot__emulator_shape_databricks;
 extern const struct moot_emulator_shape moot__emulator_shape_anthropic;
+extern const struct moot_emulator_shape moot__emulator_shape_azure;
 
 const struct moot_emulator_shape *
 moot__emulator_shape_of(const struct moot_emulator_connection *connection);

@@ -1,9 +1,10 @@
 /* OpenAI's answers, chunks and errors, and what Databricks makes of them: the usage on every chunk,
  * and errors of its own. */
+#include "shape_openai.h"
+
 #include <stdio.h>
 
 #include "engine/base/check.h"
-#include "shape.h"
 
 /* ---- failures ---- */
 
@@ -114,7 +115,8 @@ static void write_choice(struct moot_json_writer *w, const struct moot_emulator_
     moot__json_write_object_end(w);
 }
 
-static void write_whole(struct moot_json_writer *w, const struct moot_emulator_connection *c)
+void moot__emulator_openai_whole(struct moot_json_writer *w,
+                                 const struct moot_emulator_connection *c)
 {
     write_preamble(w, c, "chat.completion");
     moot__json_write_member_array_begin(w, "choices");
@@ -159,8 +161,8 @@ static void end_chunk(struct moot_json_writer *w, const struct moot_emulator_con
         moot__json_write_member_null(w, "usage");
 }
 
-static void write_role(struct moot_json_writer *w, const struct moot_emulator_connection *c,
-                       struct moot_view text)
+void moot__emulator_openai_role(struct moot_json_writer *w,
+                                const struct moot_emulator_connection *c, struct moot_view text)
 {
     (void)text;
     if (begin_delta(w, c)) {
@@ -174,8 +176,8 @@ static void write_role(struct moot_json_writer *w, const struct moot_emulator_co
     end_chunk(w, c);
 }
 
-static void write_token(struct moot_json_writer *w, const struct moot_emulator_connection *c,
-                        struct moot_view text)
+void moot__emulator_openai_token(struct moot_json_writer *w,
+                                 const struct moot_emulator_connection *c, struct moot_view text)
 {
     if (begin_delta(w, c)) {
         if (c->reply.is_call)
@@ -187,8 +189,8 @@ static void write_token(struct moot_json_writer *w, const struct moot_emulator_c
     end_chunk(w, c);
 }
 
-static void write_call_start(struct moot_json_writer *w, const struct moot_emulator_connection *c,
-                             struct moot_view text)
+void moot__emulator_openai_call(struct moot_json_writer *w,
+                                const struct moot_emulator_connection *c, struct moot_view text)
 {
     if (begin_delta(w, c)) {
         write_call(w, c, true, text);
@@ -197,8 +199,8 @@ static void write_call_start(struct moot_json_writer *w, const struct moot_emula
     end_chunk(w, c);
 }
 
-static void write_finish(struct moot_json_writer *w, const struct moot_emulator_connection *c,
-                         struct moot_view text)
+void moot__emulator_openai_finish(struct moot_json_writer *w,
+                                  const struct moot_emulator_connection *c, struct moot_view text)
 {
     (void)text;
     if (begin_delta(w, c))
@@ -207,8 +209,9 @@ static void write_finish(struct moot_json_writer *w, const struct moot_emulator_
 }
 
 /* As OpenRouter: the code beside it is a number. */
-static void write_error_finish(struct moot_json_writer *w, const struct moot_emulator_connection *c,
-                               struct moot_view text)
+void moot__emulator_openai_error_finish(struct moot_json_writer *w,
+                                        const struct moot_emulator_connection *c,
+                                        struct moot_view text)
 {
     (void)text;
     if (begin_delta(w, c))
@@ -224,14 +227,14 @@ static void write_error_finish(struct moot_json_writer *w, const struct moot_emu
         moot__json_write_member_null(w, "usage");
 }
 
-static bool wants_usage(const struct moot_emulator_connection *c)
+bool moot__emulator_openai_wants_usage(const struct moot_emulator_connection *c)
 {
     return c->request.include_usage && c->reply.fault != MOOT_EMULATOR_FAULT_NO_USAGE;
 }
 
 /* No choices, the usage. */
-static void write_usage_chunk(struct moot_json_writer *w, const struct moot_emulator_connection *c,
-                              struct moot_view text)
+void moot__emulator_openai_usage(struct moot_json_writer *w,
+                                 const struct moot_emulator_connection *c, struct moot_view text)
 {
     (void)text;
     write_preamble(w, c, "chat.completion.chunk");
@@ -240,21 +243,17 @@ static void write_usage_chunk(struct moot_json_writer *w, const struct moot_emul
     write_usage(w, c, c->reply.tokens_sent);
 }
 
-#define OPENAI_STREAM                                                                              \
-    .is_openai = true, .stream_type = "text/event-stream; charset=utf-8",                          \
-    .token = {.write = write_token}, .finish = {{.write = write_finish}}, .mark = "[DONE]",        \
-    .error_finish = {{.write = write_error_finish}}, .broken_status = 500,                         \
-    .write_broken = write_error, .write_whole = write_whole
-
 const struct moot_emulator_shape moot__emulator_shape_openai = {
-    OPENAI_STREAM,
-    .begin = {{.write = write_role}, {.write = write_call_start, .is_due = moot__emulator_is_call}},
-    .usage = {{.write = write_usage_chunk, .is_due = wants_usage}},
+    MOOT_EMULATOR_OPENAI_STREAM,
+    MOOT_EMULATOR_OPENAI_USAGE,
+    .begin = {{NULL, moot__emulator_openai_role, NULL}, MOOT_EMULATOR_OPENAI_CALL},
+    .write_broken = write_error,
     .write_failure = write_error,
 };
 
 const struct moot_emulator_shape moot__emulator_shape_databricks = {
-    OPENAI_STREAM,
-    .begin = {{.write = write_role}, {.write = write_call_start, .is_due = moot__emulator_is_call}},
+    MOOT_EMULATOR_OPENAI_STREAM,
+    .begin = {{NULL, moot__emulator_openai_role, NULL}, MOOT_EMULATOR_OPENAI_CALL},
+    .write_broken = write_error,
     .write_failure = write_databricks_error,
 };

@@ -3,17 +3,23 @@
 #include "engine/base/check.h"
 #include "shape.h"
 
+#define OPENAI MOOT_EMULATOR_RATES_OPENAI
+#define NONE   MOOT_EMULATOR_RATES_NONE
+#define CLAUDE MOOT_EMULATOR_RATES_ANTHROPIC
+#define AZURE  MOOT_EMULATOR_RATES_AZURE
+
+#define ROW(surface, shape, question, key, id, rates)                                              \
+    [MOOT_EMULATOR_##surface] = {&moot__emulator_shape_##shape,                                    \
+                                 moot__emulator_question_##question, key, id, rates}
+
 const struct moot_emulator_surface_info *moot__emulator_surface(enum moot_emulator_surface surface)
 {
     static const struct moot_emulator_surface_info infos[MOOT_EMULATOR_SURFACES] = {
-        [MOOT_EMULATOR_OPENAI] = {&moot__emulator_shape_openai, moot__emulator_question_openai,
-                                  NULL, "x-request-id", MOOT_EMULATOR_RATES_OPENAI},
-        [MOOT_EMULATOR_DATABRICKS] = {&moot__emulator_shape_databricks,
-                                      moot__emulator_question_openai, NULL, "x-request-id",
-                                      MOOT_EMULATOR_RATES_NONE},
-        [MOOT_EMULATOR_ANTHROPIC] = {&moot__emulator_shape_anthropic,
-                                     moot__emulator_question_anthropic, "x-api-key", "request-id",
-                                     MOOT_EMULATOR_RATES_ANTHROPIC},
+        ROW(OPENAI, openai, openai, NULL, "x-request-id", OPENAI),
+        ROW(DATABRICKS, databricks, openai, NULL, "x-request-id", NONE),
+        ROW(ANTHROPIC, anthropic, anthropic, "x-api-key", "request-id", CLAUDE),
+        ROW(AZURE, azure, openai, "api-key", "x-request-id", AZURE),
+        ROW(AZURE_DATED, azure, azure, "api-key", "x-request-id", AZURE),
     };
     assert((unsigned)surface < MOOT_EMULATOR_SURFACES);
     return &infos[surface];
