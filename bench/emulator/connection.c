@@ -9,7 +9,6 @@
  * because no step is emitted while as many are unsent. */
 #include "connection.h"
 
-#include "auth.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
@@ -181,7 +180,11 @@ static int on_head(void *context, const struct moot_http1_head *head)
     request->is_chunkable = head->minor > 0;
     if (request->surface == MOOT_EMULATOR_ANTHROPIC)
         request->version = moot__http1_header(head, "anthropic-version");
-    request->is_authorized = moot__emulator_is_authorized(c, head);
+    bool is_signed =
+        moot__view_starts(moot__http1_header(head, "authorization"), MOOT_VIEW("AWS4-HMAC-SHA256"));
+    if (request->surface == MOOT_EMULATOR_AZURE && is_signed)
+        request->surface = MOOT_EMULATOR_BEDROCK_OPENAI;
+    c->head = *head;
     if (request->route == MOOT_EMULATOR_CHAT) {
         c->reply.number = ++emulator->ledger.requests;
         c->reply.rule = moot__emulator_rule_for(emulator, MOOT_EMULATOR_STAGE_HEAD, c->reply.number,
@@ -217,6 +220,7 @@ static void next_request(struct moot_emulator_connection *c)
     c->visible = SIZE_MAX;
     c->reply = (struct moot_emulator_reply){0};
     c->request = (struct moot_emulator_request){0};
+    c->head = (struct moot_http1_head){0};
     moot__buf_reset(&c->body);
     moot__arena_reset(&c->arena);
     moot__http1_reset(c->parser, 0);

@@ -72,8 +72,9 @@ struct moot_emulator_connection {
     uint64_t now_ns; /* of the call under way */
 
     struct moot_http1_parser *parser;
-    struct moot_buf in;      /* not yet parsed: bytes behind an answer under way */
-    struct moot_arena arena; /* of the request under way */
+    struct moot_http1_head head; /* of the request under way; its views are the parser's */
+    struct moot_buf in;          /* not yet parsed: bytes behind an answer under way */
+    struct moot_arena arena;     /* of the request under way */
     struct moot_buf body;
     struct moot_emulator_request request;
 

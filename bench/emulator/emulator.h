@@ -20,6 +20,10 @@
  *   POST [/base]/serving-endpoints/chat/completions             Databricks, endpoint in `model`
  *   POST [/base]/chat/completions, [/base]/v1/chat/completions  OpenAI
  *   POST [/base]/v1/messages                                    Anthropic
+ *   POST [/base]/model/{id}/converse, /converse-stream          Bedrock
+ *   POST [/base]/model/{id}/invoke, /invoke-with-response-stream  Bedrock, Claude's shape
+ *   POST [/base]/bedrock/openai/v1/chat/completions             Bedrock, OpenAI's shape; a request
+ *                                   that is signed needs no /bedrock, which tells it from Azure's
  *   POST [/base]/openai/v1/chat/completions                     Azure
  *   POST [/base]/openai/deployments/{d}/chat/completions?api-version=V    Azure
  *   POST [/base]/models/chat/completions?api-version=V          Azure
@@ -150,7 +154,10 @@ struct moot_emulator_options {
     uint64_t seed;
     uint64_t wall_offset_ns; /* wall time minus the times given to the emulator; for dates */
     const char *api_key; /* to ask for, as Bearer or in the surface's header; NULL accepts all */
-    const char *model;   /* listed by /v1/models; NULL is "emulator" */
+    /* The key with which requests to Bedrock are to be signed; NULL: nothing is verified. The
+     * region is us-east-1 when NULL. With an api_key too, either will do. */
+    const char *aws_access_key, *aws_secret_key, *aws_region;
+    const char *model; /* listed by /v1/models; NULL is "emulator" */
 
     enum moot_emulator_answer answer;
     const struct moot_emulator_script *scripts;

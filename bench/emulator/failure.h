@@ -9,6 +9,7 @@ struct moot_emulator_failure {
     const char *type, *code, *databricks_code; /* NULL: null, or absent */
     const char *param;
     const char *message;
+    const char *aws_type; /* NULL: by the status */
 };
 
 /* The words for a status, and for the faults that need others. Static storage; any thread. */

@@ -195,6 +195,8 @@ void moot__emulator_put_head(struct moot_emulator_connection *c,
         put_field(c, "content-type", head->type);
     if (head->gzip)
         put_field(c, "content-encoding", "gzip");
+    if (head->error_type)
+        put_field(c, "x-amzn-errortype", head->error_type);
     if (head->location)
         put_field(c, "location", head->location);
     if (head->content_length < 0)

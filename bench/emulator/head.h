@@ -14,7 +14,8 @@ struct moot_emulator_head {
     bool has_hint; /* 429, 503, 529 */
     enum moot_emulator_hint hint;
     uint64_t hint_ns;
-    const char *location; /* of a redirect */
+    const char *error_type; /* of a failure; NULL: its surface has no such header */
+    const char *location;   /* of a redirect */
 };
 
 /* Write the head; with half, only its first half (for the faults inside it). */

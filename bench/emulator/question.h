@@ -30,6 +30,14 @@ MOOT_NODISCARD int moot__emulator_question_azure(const struct moot_json *root,
                                                  struct moot_arena *arena,
                                                  struct moot_emulator_request *out,
                                                  struct moot_emulator_complaint *complaint);
+MOOT_NODISCARD int moot__emulator_question_invoke(const struct moot_json *root,
+                                                  struct moot_arena *arena,
+                                                  struct moot_emulator_request *out,
+                                                  struct moot_emulator_complaint *complaint);
+MOOT_NODISCARD int moot__emulator_question_converse(const struct moot_json *root,
+                                                    struct moot_arena *arena,
+                                                    struct moot_emulator_request *out,
+                                                    struct moot_emulator_complaint *complaint);
 
 /* Fill the complaint; MOOT_EINVAL. */
 MOOT_NODISCARD int moot__emulator_complain(struct moot_emulator_complaint *complaint,

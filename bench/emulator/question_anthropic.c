@@ -218,3 +218,22 @@ int moot__emulator_question_anthropic(const struct moot_json *root, struct moot_
         return moot__emulator_complain(complaint, NULL, "model: Field required");
     return read_common(root, arena, out, complaint);
 }
+
+/* Claude inside of Bedrock: the path names the model and the stream, the body must not. */
+int moot__emulator_question_invoke(const struct moot_json *root, struct moot_arena *arena,
+                                   struct moot_emulator_request *out,
+                                   struct moot_emulator_complaint *complaint)
+{
+    for (const struct moot_json *member = root->child; member; member = member->next) {
+        bool is_own = moot__view_is(member->key, "anthropic_version") ||
+                      moot__view_is(member->key, "anthropic_beta");
+        bool is_path = moot__view_is(member->key, "model") || moot__view_is(member->key, "stream");
+        if (is_path || (!is_own && !is_known(member->key)))
+            return moot__emulator_complain(complaint, NULL,
+                                           "Malformed input request: extraneous key is not "
+                                           "permitted, please reformat your input and try again.");
+    }
+    if (!moot__view_is(moot__json_text(root, "anthropic_version"), "bedrock-2023-05-31"))
+        return moot__emulator_complain(complaint, NULL, "anthropic_version: Field required");
+    return read_common(root, arena, out, complaint);
+}

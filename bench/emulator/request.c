@@ -50,21 +50,31 @@ struct pattern {
     const char *before, *after; /* `after` NULL: no segment */
     enum moot_emulator_route route;
     enum moot_emulator_surface surface;
+    bool stream; /* for those whose body does not say */
 };
 
 /* The first that fits is taken. */
 static const struct pattern patterns[] = {
-    {"/serving-endpoints/", "/invocations", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS},
-    {"/serving-endpoints/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS},
-    {"/ai-gateway/mlflow/v1/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS},
-    {"/v1/messages", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_ANTHROPIC},
-    {"/openai/v1/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_AZURE},
-    {"/openai/deployments/", "/chat/completions", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_AZURE_DATED},
-    {"/models/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_AZURE_DATED},
-    {"/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_OPENAI},
-    {"/models", NULL, MOOT_EMULATOR_MODELS, MOOT_EMULATOR_OPENAI},
-    {"/_moot/ledger", NULL, MOOT_EMULATOR_LEDGER, MOOT_EMULATOR_OPENAI},
-    {"/_moot/log", NULL, MOOT_EMULATOR_LOG, MOOT_EMULATOR_OPENAI},
+    {"/serving-endpoints/", "/invocations", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS, false},
+    {"/serving-endpoints/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS,
+     false},
+    {"/ai-gateway/mlflow/v1/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_DATABRICKS,
+     false},
+    {"/v1/messages", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_ANTHROPIC, false},
+    {"/model/", "/converse", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_CONVERSE, false},
+    {"/model/", "/converse-stream", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_CONVERSE, true},
+    {"/model/", "/invoke", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_INVOKE, false},
+    {"/model/", "/invoke-with-response-stream", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_INVOKE, true},
+    {"/bedrock/openai/v1/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_BEDROCK_OPENAI,
+     false},
+    {"/openai/v1/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_AZURE, false},
+    {"/openai/deployments/", "/chat/completions", MOOT_EMULATOR_CHAT, MOOT_EMULATOR_AZURE_DATED,
+     false},
+    {"/models/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_AZURE_DATED, false},
+    {"/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_OPENAI, false},
+    {"/models", NULL, MOOT_EMULATOR_MODELS, MOOT_EMULATOR_OPENAI, false},
+    {"/_moot/ledger", NULL, MOOT_EMULATOR_LEDGER, MOOT_EMULATOR_OPENAI, false},
+    {"/_moot/log", NULL, MOOT_EMULATOR_LOG, MOOT_EMULATOR_OPENAI, false},
 };
 
 /* Whose error a path without a route gets. */
@@ -74,6 +84,7 @@ static const struct {
 } owners[] = {
     {"/serving-endpoints", MOOT_EMULATOR_DATABRICKS},
     {"/anthropic/", MOOT_EMULATOR_ANTHROPIC},
+    {"/model/", MOOT_EMULATOR_CONVERSE},
     {"/openai/deployments", MOOT_EMULATOR_AZURE},
 };
 
@@ -122,6 +133,7 @@ int moot__emulator_route(struct moot_view target, struct moot_arena *arena,
             continue;
         out->route = patterns[i].route;
         out->surface = patterns[i].surface;
+        out->stream = patterns[i].stream;
         return segment.len ? decode(segment, arena, &out->endpoint) : MOOT_OK;
     }
     for (size_t i = 0; i < moot__countof(owners); i++)

@@ -13,6 +13,9 @@ enum moot_emulator_surface {
     MOOT_EMULATOR_OPENAI,
     MOOT_EMULATOR_DATABRICKS,
     MOOT_EMULATOR_ANTHROPIC,
+    MOOT_EMULATOR_CONVERSE,
+    MOOT_EMULATOR_INVOKE,
+    MOOT_EMULATOR_BEDROCK_OPENAI,
     MOOT_EMULATOR_AZURE,
     MOOT_EMULATOR_AZURE_DATED, /* those that ask for an api-version */
     MOOT_EMULATOR_SURFACES
@@ -30,12 +33,11 @@ struct moot_emulator_request {
     enum moot_emulator_route route;
     enum moot_emulator_surface surface;
     bool is_post, is_get;
-    bool is_authorized;
     bool keep_alive;
     bool is_chunkable;         /* HTTP/1.1: the answer may be chunked */
     struct moot_view endpoint; /* from the path, else the body's `model` */
+    bool stream;               /* by the path, or by the body */
     /* From the body: */
-    bool stream;
     bool include_usage;
     struct moot_view version; /* api-version of the query, or anthropic-version; "": none */
     uint64_t max_tokens;      /* UINT64_MAX: none given */

@@ -2,6 +2,7 @@
  * of a provider: who are you, is this a request, may you now. Faults that replace the answer come
  * before the quota and use none of it. */
 #include "answer.h"
+#include "auth.h"
 #include "connection.h"
 #include "document.h"
 #include "engine/base/check.h"
@@ -27,11 +28,20 @@ static void put_document(struct moot_emulator_connection *c, struct moot_emulato
 static void put_failure(struct moot_emulator_connection *c,
                         const struct moot_emulator_failure *failure, struct moot_emulator_head head)
 {
+    const struct moot_emulator_shape *shape = moot__emulator_shape_of(c);
     head.status = failure->status;
+    head.error_type = shape->error_type ? shape->error_type(failure) : NULL;
     moot__buf_reset(&c->json);
     if (c->error == MOOT_OK)
         c->error = moot__emulator_shape_failure(c, failure, &c->json);
     put_document(c, &head);
+}
+
+static void refuse_as(struct moot_emulator_connection *c,
+                      const struct moot_emulator_failure *failure)
+{
+    c->emulator->ledger.refused++;
+    put_failure(c, failure, (struct moot_emulator_head){0});
 }
 
 static void refuse(struct moot_emulator_connection *c, int status, const char *param,
@@ -41,8 +51,7 @@ static void refuse(struct moot_emulator_connection *c, int status, const char *p
     failure.param = param;
     if (message)
         failure.message = message;
-    c->emulator->ledger.refused++;
-    put_failure(c, &failure, (struct moot_emulator_head){0});
+    refuse_as(c, &failure);
 }
 
 void moot__emulator_refuse(struct moot_emulator_connection *c, int status, const char *reason)
@@ -116,14 +125,15 @@ static void put_made(struct moot_emulator_connection *c,
 static bool answered_elsewhere(struct moot_emulator_connection *c)
 {
     const struct moot_emulator_request *request = &c->request;
+    struct moot_emulator_failure why;
     bool is_chat = request->route == MOOT_EMULATOR_CHAT;
     bool is_ours = request->route == MOOT_EMULATOR_LEDGER || request->route == MOOT_EMULATOR_LOG;
     if (request->route == MOOT_EMULATOR_NOWHERE)
         refuse(c, 404, NULL, "There is nothing at this path.");
     else if (is_chat ? !request->is_post : !request->is_get)
         refuse(c, 405, NULL, NULL);
-    else if (!request->is_authorized && !is_ours)
-        refuse(c, 401, NULL, NULL);
+    else if (!is_ours && !moot__emulator_is_authorized(c, &why))
+        refuse_as(c, &why);
     else if (request->route == MOOT_EMULATOR_MODELS)
         put_made(c, moot__emulator_document_models);
     else if (request->route == MOOT_EMULATOR_LEDGER)
@@ -140,7 +150,8 @@ static bool answered_elsewhere(struct moot_emulator_connection *c)
 /* Not every fault can happen to every answer; one that cannot is none. */
 static bool is_applicable(enum moot_emulator_fault fault, const struct moot_emulator_request *r)
 {
-    bool is_openai = moot__emulator_surface(r->surface)->shape->is_openai;
+    const struct moot_emulator_shape *shape = moot__emulator_surface(r->surface)->shape;
+    bool is_openai = shape->is_openai;
     switch (fault) {
     case MOOT_EMULATOR_FAULT_GZIP:
     case MOOT_EMULATOR_FAULT_SHORT_BODY:
@@ -152,6 +163,12 @@ static bool is_applicable(enum moot_emulator_fault fault, const struct moot_emul
     case MOOT_EMULATOR_FAULT_NO_CHOICES:
     case MOOT_EMULATOR_FAULT_NULL_CONTENT:
         return is_openai || !r->stream;
+    case MOOT_EMULATOR_FAULT_CRLF:
+    case MOOT_EMULATOR_FAULT_CR:
+    case MOOT_EMULATOR_FAULT_BOM:
+    case MOOT_EMULATOR_FAULT_COMMENTS:
+    case MOOT_EMULATOR_FAULT_EMPTY_DATA:
+        return r->stream && shape->framing == MOOT_EMULATOR_LINES;
     case MOOT_EMULATOR_FAULT_CONTENT_LIST: /* what others always have */
         return is_openai;
     default:

@@ -7,6 +7,12 @@
 #include "engine/base/json_write.h"
 #include "failure.h"
 
+enum moot_emulator_framing {
+    MOOT_EMULATOR_LINES,         /* server-sent events */
+    MOOT_EMULATOR_FRAMES,        /* AWS event streams */
+    MOOT_EMULATOR_FRAMED_CHUNKS, /* the same, each event in base64 */
+};
+
 /* One event of a stream. */
 struct moot_emulator_event {
     const char *name; /* NULL: none */
@@ -24,6 +30,7 @@ typedef void moot_emulator_write_failure_fn(struct moot_json_writer *w,
 
 /* Lists end at the first event without `write`. */
 struct moot_emulator_shape {
+    enum moot_emulator_framing framing;
     bool is_openai;          /* faults that only choices can have apply */
     const char *stream_type; /* content-type of a stream */
     struct moot_emulator_event begin[MOOT_EMULATOR_EVENTS_MAX];
@@ -42,12 +49,16 @@ struct moot_emulator_shape {
     void (*write_whole)(struct moot_json_writer *w,
                         const struct moot_emulator_connection *connection);
     moot_emulator_write_failure_fn *write_failure;
+    /* The name of a failure, in a header of its own; NULL: none. */
+    const char *(*error_type)(const struct moot_emulator_failure *failure);
 };
 
 extern const struct moot_emulator_shape moot__emulator_shape_openai;
 extern const struct moot_emulator_shape moot__emulator_shape_databricks;
 extern const struct moot_emulator_shape moot__emulator_shape_anthropic;
 extern const struct moot_emulator_shape moot__emulator_shape_azure;
+extern const struct moot_emulator_shape moot__emulator_shape_converse;
+extern const struct moot_emulator_shape moot__emulator_shape_invoke;
 
 const struct moot_emulator_shape *
 moot__emulator_shape_of(const struct moot_emulator_connection *connection);
@@ -82,6 +93,10 @@ struct moot_emulator_usage moot__emulator_usage(const struct moot_emulator_conne
 /* The arguments with which a tool is called, as an object: the question, or none. */
 void moot__emulator_write_arguments(struct moot_json_writer *w, struct moot_view question,
                                     bool has_any);
+/* A member "p" of a length that is drawn, as Bedrock pads its events. */
+void moot__emulator_write_padding(struct moot_json_writer *w,
+                                  const struct moot_emulator_connection *connection);
+
 bool moot__emulator_is_call(const struct moot_emulator_connection *connection);
 
 /* Wall seconds at which the answer was made, and the golden ones'. */

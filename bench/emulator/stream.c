@@ -5,6 +5,7 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
+#include "frame.h"
 #include "head.h"
 #include "shape.h"
 
@@ -41,12 +42,6 @@ void moot__emulator_stream_begin(struct moot_emulator_connection *c)
 
 /* ---- events ---- */
 
-static void append(struct moot_emulator_connection *c, const char *text)
-{
-    if (c->error == MOOT_OK)
-        c->error = moot__buf_append_str(&c->event, text);
-}
-
 /* Write what is in `event` as one chunk. */
 static void flush_event(struct moot_emulator_connection *c)
 {
@@ -55,48 +50,21 @@ static void flush_event(struct moot_emulator_connection *c)
     moot__buf_reset(&c->event);
 }
 
-/* Put "FIELD: data" and the blank line into `event`, after what the fault puts before it. */
-static void append_field(struct moot_emulator_connection *c, const char *name, const char *field,
-                         struct moot_view data)
-{
-    enum moot_emulator_fault fault = c->reply.fault;
-    const char *end = fault == MOOT_EMULATOR_FAULT_CRLF ? "\r\n"
-                      : fault == MOOT_EMULATOR_FAULT_CR ? "\r"
-                                                        : "\n";
-    if (fault == MOOT_EMULATOR_FAULT_BOM && !c->reply.wrote_event)
-        append(c, "\xEF\xBB\xBF");
-    if (fault == MOOT_EMULATOR_FAULT_COMMENTS)
-        append(c, ": ping\n");
-    if (fault == MOOT_EMULATOR_FAULT_EMPTY_DATA)
-        append(c, "data:\n\n");
-    if (name) {
-        append(c, "event: ");
-        append(c, name);
-        append(c, end);
-    }
-    append(c, field);
-    if (c->error == MOOT_OK)
-        c->error = moot__buf_append_view(&c->event, data);
-    append(c, end);
-    append(c, end);
-    c->reply.wrote_event = true;
-}
-
-static void append_event(struct moot_emulator_connection *c, const char *name,
-                         struct moot_view data)
-{
-    append_field(c, name, "data: ", data);
-}
-
 static void put_field(struct moot_emulator_connection *c, const char *field, struct moot_view data)
 {
-    append_field(c, NULL, field, data);
+    moot__emulator_frame_field(c, field, data);
     flush_event(c);
 }
 
 static void put_event(struct moot_emulator_connection *c, const char *name, struct moot_view data)
 {
-    append_event(c, name, data);
+    moot__emulator_frame(c, name, data);
+    flush_event(c);
+}
+
+static void put_broken(struct moot_emulator_connection *c, const char *name, struct moot_view data)
+{
+    moot__emulator_frame_broken(c, name, data);
     flush_event(c);
 }
 
@@ -146,7 +114,7 @@ static void put_error(struct moot_emulator_connection *c)
                              : moot__emulator_shape_broken(c, &failure, &c->json);
     struct moot_view json = moot__buf_view(&c->json);
     if (!shape->is_openai)
-        put_event(c, shape->broken_event, json);
+        put_broken(c, shape->broken_event, json);
     else if (fault == MOOT_EMULATOR_FAULT_ERROR_EVENT)
         put_event(c, "error", json);
     else if (fault == MOOT_EMULATOR_FAULT_ERROR_FIELD)
@@ -217,7 +185,7 @@ static void step_role(struct moot_emulator_connection *c)
 /* The connection ends inside this token's event: half of the chunk's bytes go out. */
 static void cut_in_event(struct moot_emulator_connection *c)
 {
-    append_event(c, moot__emulator_shape_of(c)->token.name, moot__buf_view(&c->json));
+    moot__emulator_frame(c, moot__emulator_shape_of(c)->token.name, moot__buf_view(&c->json));
     size_t before = c->out.len;
     flush_event(c);
     if (c->error == MOOT_OK)
@@ -225,8 +193,19 @@ static void cut_in_event(struct moot_emulator_connection *c)
     moot__emulator_cut(c);
 }
 
+/* A chunk whose size is no number; of a stream in frames, a frame whose checksum does not hold. */
 static void bad_chunk(struct moot_emulator_connection *c)
 {
+    const struct moot_emulator_shape *shape = moot__emulator_shape_of(c);
+    if (shape->framing != MOOT_EMULATOR_LINES) {
+        make_event(c, &shape->token, MOOT_VIEW("?"));
+        moot__emulator_frame(c, shape->token.name, moot__buf_view(&c->json));
+        if (c->error == MOOT_OK)
+            c->event.data[c->event.len - 1] ^= 1;
+        flush_event(c);
+        moot__emulator_cut(c);
+        return;
+    }
     moot__emulator_put_str(c, "xyz\r\n");
     moot__emulator_cut(c);
 }

@@ -14,6 +14,7 @@ struct moot_emulator_surface_info {
                 struct moot_emulator_request *out, struct moot_emulator_complaint *complaint);
     const char *key_header; /* of the API key, beside Authorization: Bearer; NULL: none */
     const char *id_header;
+    bool is_signed;                 /* by Signature Version 4, where the emulator was given a key */
     enum moot_emulator_rates rates; /* what RATES_SURFACE stands for */
 };
 

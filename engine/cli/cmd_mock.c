@@ -139,10 +139,12 @@ static void print_faults(FILE *out)
 }
 
 static const enum cli_option_id options[] = {
-    CLI_PORT,          CLI_TLS,         CLI_CA_OUT,      CLI_SURFACE, CLI_API_KEY, CLI_ANSWERS,
-    CLI_TOKENS,        CLI_FIRST_TOKEN, CLI_INTER_TOKEN, CLI_LATENCY, CLI_JITTER,  CLI_RPM,
-    CLI_TPM,           CLI_ITPM,        CLI_OTPM,        CLI_AT_ONCE, CLI_WINDOW,  CLI_WINDOW_KIND,
-    CLI_QUOTA_HEADERS, CLI_HINTS,       CLI_FAULT,       CLI_RECORD,  CLI_SEED,    CLI_HELP,
+    CLI_PORT,       CLI_TLS,    CLI_CA_OUT,      CLI_SURFACE,        CLI_API_KEY,
+    CLI_ANSWERS,    CLI_TOKENS, CLI_FIRST_TOKEN, CLI_INTER_TOKEN,    CLI_LATENCY,
+    CLI_JITTER,     CLI_RPM,    CLI_TPM,         CLI_ITPM,           CLI_OTPM,
+    CLI_AT_ONCE,    CLI_WINDOW, CLI_WINDOW_KIND, CLI_QUOTA_HEADERS,  CLI_HINTS,
+    CLI_FAULT,      CLI_RECORD, CLI_SEED,        CLI_AWS_ACCESS_KEY, CLI_AWS_SECRET_KEY,
+    CLI_AWS_REGION, CLI_HELP,
 };
 
 const struct cli_command cli_command_mock = {
@@ -152,6 +154,9 @@ const struct cli_command cli_command_mock = {
     .about =
         "Prints its base URL as the first line, then serves until Ctrl-C or SIGTERM, and\n"
         "prints what it saw and would have billed as a line of JSON.\n\n"
+        "It speaks OpenAI, Databricks, Anthropic (/v1/messages), Azure (/openai/v1,\n"
+        "/openai/deployments/D, /models) and Bedrock (/model/M/converse, /invoke and their\n"
+        "streams; OpenAI's shape under /bedrock/openai/v1), each with its own errors.\n\n"
         "A fault is KIND[:WHEN[:EXTRA]]. WHEN is a share of the requests (30%), the number of\n"
         "one or a range (#3, #2-4), or a part of the question (~scones); without it: always.\n"
         "EXTRA is hint=FORM/D for a throttling answer, after=TOKENS for a fault in a stream.\n",

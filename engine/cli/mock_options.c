@@ -153,6 +153,9 @@ bool cli_mock_read(struct cli_mock *mock, const struct cli_args *args)
     struct moot_emulator_options *options = &mock->options;
     options->seed = cli_args_number(args, CLI_SEED, 1);
     options->api_key = cli_args_text(args, CLI_API_KEY);
+    options->aws_access_key = cli_args_text(args, CLI_AWS_ACCESS_KEY);
+    options->aws_secret_key = cli_args_text(args, CLI_AWS_SECRET_KEY);
+    options->aws_region = cli_args_text(args, CLI_AWS_REGION);
     options->first_token_ns = cli_args_number(args, CLI_FIRST_TOKEN, 0);
     options->inter_token_ns = cli_args_number(args, CLI_INTER_TOKEN, 0);
     options->whole_ns = cli_args_number(args, CLI_LATENCY, 0);
@@ -169,5 +172,10 @@ bool cli_mock_read(struct cli_mock *mock, const struct cli_args *args)
         /* The choices are in the order of the list. */
         .rates = (enum moot_emulator_rates)cli_args_number(args, CLI_QUOTA_HEADERS, 0),
     };
+    if (!options->aws_access_key != !options->aws_secret_key) {
+        snprintf(mock->error, sizeof mock->error,
+                 "--aws-access-key and --aws-secret-key belong together; give both");
+        return false;
+    }
     return read_answers(mock, args) && read_hints(mock, args) && read_faults(mock, args);
 }

@@ -60,7 +60,7 @@ enum cli_kind {
     X(CA_OUT, "ca-out", 0, CLI_KIND_TEXT, 0, "FILE",                                               \
       "with --tls: write the authority that clients have to trust; PEM")                           \
     X(SURFACE, "surface", 0, CLI_KIND_CHOICE, 0, "databricks|openai",                              \
-      "which base URL to print; both surfaces are always there [databricks]")                      \
+      "which base URL to print; all surfaces are always there [databricks]")                       \
     X(ANSWERS, "answers", 0, CLI_KIND_TEXT, 0, "echo|generated|golden|tool|FILE",                  \
       "what to answer; a FILE has a line `part of the question TAB answer` each [echo]")           \
     X(TOKENS, "tokens", 0, CLI_KIND_TEXT, 0, "N|A-B", "length of generated answers [64]")          \
@@ -79,7 +79,7 @@ enum cli_kind {
       "quota flows back evenly, or all at the window's end [sliding]")                             \
     X(QUOTA_HEADERS, "quota-headers", 0, CLI_KIND_CHOICE, 0,                                       \
       "surface|none|openai|azure|mistral|anthropic|ietf|hostile",                                  \
-      "how answers tell of quotas; OpenAI's surface does, Databricks' does not [surface]")         \
+      "how answers tell of quotas; surface: as each provider does [surface]")                      \
     X(HINTS, "hints", 0, CLI_KIND_TEXT, 0, "FORM",                                                 \
       "what a 429 says about when to come back [seconds]")                                         \
     X(FAULT, "fault", 0, CLI_KIND_TEXT, 1, "KIND:WHEN[:EXTRA]",                                    \
@@ -88,7 +88,13 @@ enum cli_kind {
       "write each request as a line of JSON: its endpoint and its body as it came")                \
     X(SEED, "seed", 0, CLI_KIND_COUNT, 0, "N", "two runs with one seed behave the same [1]")       \
     X(API_KEY, "api-key", 0, CLI_KIND_TEXT, 0, "KEY",                                              \
-      "refuse requests that do not carry this key")                                                \
+      "refuse requests that do not carry this key, in whatever header is the surface's")           \
+    X(AWS_ACCESS_KEY, "aws-access-key", 0, CLI_KIND_TEXT, 0, "ID",                                 \
+      "verify the signatures of requests to Bedrock, made with this key")                          \
+    X(AWS_SECRET_KEY, "aws-secret-key", 0, CLI_KIND_TEXT, 0, "KEY",                                \
+      "the secret that belongs to it")                                                             \
+    X(AWS_REGION, "aws-region", 0, CLI_KIND_TEXT, 0, "REGION",                                     \
+      "the region of those signatures [us-east-1]")                                                \
     X(HELP, "help", 'h', CLI_KIND_FLAG, 0, 0, "this text")
 
 enum cli_option_id {
