@@ -90,7 +90,8 @@ def workspace(name):
 def clean_environment(**more):
     """Ours without what would change how the program or a peer behaves."""
     kept = {name: value for name, value in os.environ.items()
-            if not name.startswith(("MOOT_", "OPENAI_", "SSL_CERT"))
+            if not name.startswith(("MOOT_", "OPENAI_", "ANTHROPIC_", "AZURE_", "AWS_",
+                                    "SSL_CERT"))
             and not name.lower().endswith("_proxy")}
     return {**kept, **more}
 
