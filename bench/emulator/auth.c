@@ -4,6 +4,7 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "surface.h"
+#include "token.h"
 
 enum { SKEW_S = 300 };
 
@@ -20,6 +21,8 @@ static bool has_key(const struct moot_emulator_connection *c)
 {
     const char *key = c->emulator->options.api_key;
     const char *own = moot__emulator_surface(c->request.surface)->key_header;
+    if (moot__emulator_token_is_valid(c, bearer_of(&c->head)))
+        return true;
     if (!key)
         return false;
     if (moot__view_is(bearer_of(&c->head), key))
@@ -105,7 +108,8 @@ bool moot__emulator_is_authorized(struct moot_emulator_connection *c,
     bool is_signed = moot__emulator_surface(c->request.surface)->is_signed;
     bool verifies = is_signed && options->aws_access_key;
     *why = moot__emulator_failure(is_signed ? 403 : 401, MOOT_EMULATOR_FAULT_NONE);
-    if (has_key(c) || (!options->api_key && !verifies))
+    bool is_open = !options->api_key && !options->client_id && !verifies;
+    if (is_open || has_key(c))
         return true;
     if (!verifies)
         return false;

@@ -30,12 +30,13 @@ int moot__emulator_document_ledger(const struct moot_emulator *emulator, struct 
     const struct {
         const char *name;
         uint64_t count;
-    } rows[] = {{"connections", ledger->connections},     {"requests", ledger->requests},
-                {"answered", ledger->answered},           {"streams", ledger->streams},
-                {"throttled", ledger->throttled},         {"refused", ledger->refused},
-                {"abandoned", ledger->abandoned},         {"in_flight", ledger->in_flight},
-                {"in_flight_max", ledger->in_flight_max}, {"billed", ledger->billed},
-                {"tokens_in", ledger->tokens_in},         {"tokens_out", ledger->tokens_out}};
+    } rows[] = {{"connections", ledger->connections}, {"requests", ledger->requests},
+                {"answered", ledger->answered},       {"streams", ledger->streams},
+                {"throttled", ledger->throttled},     {"refused", ledger->refused},
+                {"grants", ledger->grants},           {"abandoned", ledger->abandoned},
+                {"in_flight", ledger->in_flight},     {"in_flight_max", ledger->in_flight_max},
+                {"billed", ledger->billed},           {"tokens_in", ledger->tokens_in},
+                {"tokens_out", ledger->tokens_out}};
     struct moot_json_writer w;
     moot__json_write_init(&w, out);
     moot__json_write_object_begin(&w);

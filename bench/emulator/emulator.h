@@ -27,6 +27,9 @@
  *   POST [/base]/openai/v1/chat/completions                     Azure
  *   POST [/base]/openai/deployments/{d}/chat/completions?api-version=V    Azure
  *   POST [/base]/models/chat/completions?api-version=V          Azure
+ *   POST [/base]/oidc/v1/token, GET [/base]/oidc/.well-known/oauth-authorization-server
+ *                              Databricks' access tokens, for client credentials
+ *   POST [/base]/{tenant}/oauth2/v2.0/token    Entra's
  *   GET  /v1/models            the model, or "emulator"
  *   GET  /_moot/ledger         what it saw and would have billed, as JSON (struct
  * moot_emulator_ledger) GET  /_moot/log            planned and true send time of the latest tokens,
@@ -157,6 +160,11 @@ struct moot_emulator_options {
     /* The key with which requests to Bedrock are to be signed; NULL: nothing is verified. The
      * region is us-east-1 when NULL. With an api_key too, either will do. */
     const char *aws_access_key, *aws_secret_key, *aws_region;
+    /* The client to whom access tokens are given, each good for token_ttl_ns (0: an hour) as a
+     * Bearer token, beside the api_key if there is one. NULL: there is no such endpoint. */
+    const char *client_id, *client_secret;
+    uint64_t token_ttl_ns;
+    bool is_tls;       /* the addresses that it tells begin with https; set by server.h */
     const char *model; /* listed by /v1/models; NULL is "emulator" */
 
     enum moot_emulator_answer answer;
@@ -199,6 +207,7 @@ struct moot_emulator_ledger {
     uint64_t streams;   /* of the requests, those that asked for a stream */
     uint64_t throttled; /* 429 by a quota; those by a fault are in `faults` */
     uint64_t refused;   /* 400, 401, 404, 405, 413 for what the client sent */
+    uint64_t grants;    /* access tokens given */
     uint64_t abandoned; /* the client left before the end of its answer */
     uint64_t in_flight, in_flight_max;
     /* What a provider would bill: the prompt and the tokens sent of a stream, all tokens of a whole

@@ -25,7 +25,7 @@ static int hex(char c)
 }
 
 /* Percent-decode one segment; a % that is none stays as it is. */
-static int decode(struct moot_view segment, struct moot_arena *arena, struct moot_view *out)
+int moot__emulator_decode(struct moot_view segment, struct moot_arena *arena, struct moot_view *out)
 {
     char *text = moot__arena_alloc(arena, segment.len + 1);
     size_t len = 0;
@@ -72,6 +72,10 @@ static const struct pattern patterns[] = {
      false},
     {"/models/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_AZURE_DATED, false},
     {"/chat/completions", NULL, MOOT_EMULATOR_CHAT, MOOT_EMULATOR_OPENAI, false},
+    {"/oidc/v1/token", NULL, MOOT_EMULATOR_GRANT, MOOT_EMULATOR_DATABRICKS, false},
+    {"/oidc/.well-known/oauth-authorization-server", NULL, MOOT_EMULATOR_DISCOVERY,
+     MOOT_EMULATOR_DATABRICKS, false},
+    {"/", "/oauth2/v2.0/token", MOOT_EMULATOR_GRANT, MOOT_EMULATOR_AZURE, false},
     {"/models", NULL, MOOT_EMULATOR_MODELS, MOOT_EMULATOR_OPENAI, false},
     {"/_moot/ledger", NULL, MOOT_EMULATOR_LEDGER, MOOT_EMULATOR_OPENAI, false},
     {"/_moot/log", NULL, MOOT_EMULATOR_LOG, MOOT_EMULATOR_OPENAI, false},
@@ -134,7 +138,7 @@ int moot__emulator_route(struct moot_view target, struct moot_arena *arena,
         out->route = patterns[i].route;
         out->surface = patterns[i].surface;
         out->stream = patterns[i].stream;
-        return segment.len ? decode(segment, arena, &out->endpoint) : MOOT_OK;
+        return segment.len ? moot__emulator_decode(segment, arena, &out->endpoint) : MOOT_OK;
     }
     for (size_t i = 0; i < moot__countof(owners); i++)
         if (moot__emulator_holds(path, moot__view_str(owners[i].part)))

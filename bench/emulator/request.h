@@ -25,6 +25,8 @@ enum moot_emulator_route {
     MOOT_EMULATOR_NOWHERE,
     MOOT_EMULATOR_CHAT,
     MOOT_EMULATOR_MODELS,
+    MOOT_EMULATOR_GRANT,     /* an access token */
+    MOOT_EMULATOR_DISCOVERY, /* where those are given */
     MOOT_EMULATOR_LEDGER,
     MOOT_EMULATOR_LOG,
 };
@@ -46,6 +48,10 @@ struct moot_emulator_request {
     struct moot_view tool; /* the first of those offered, by name; "": none */
     bool has_result;       /* the last message brings a tool's result */
 };
+
+/* The bytes that a percent-encoded text stands for. MOOT_ENOMEM. */
+MOOT_NODISCARD int moot__emulator_decode(struct moot_view text, struct moot_arena *arena,
+                                         struct moot_view *out);
 
 /* Fill route, surface, version and endpoint (decoded into the arena; empty when it is in the body).
  * MOOT_ENOMEM. */

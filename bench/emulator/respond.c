@@ -11,6 +11,7 @@
 #include "question.h"
 #include "shape.h"
 #include "surface.h"
+#include "token.h"
 
 static const char json_type[] = "application/json";
 
@@ -121,17 +122,34 @@ static void put_made(struct moot_emulator_connection *c,
     put_document(c, &head);
 }
 
+static void put_oauth(struct moot_emulator_connection *c)
+{
+    struct moot_emulator_head head = {.status = 200};
+    if (c->request.route == MOOT_EMULATOR_GRANT)
+        head.status = moot__emulator_token_grant(c);
+    else
+        moot__emulator_token_discovery(c);
+    if (head.status != 200)
+        c->emulator->ledger.refused++;
+    put_document(c, &head);
+}
+
 /* True when the request was for something else than a chat, and is answered. */
 static bool answered_elsewhere(struct moot_emulator_connection *c)
 {
     const struct moot_emulator_request *request = &c->request;
     struct moot_emulator_failure why;
     bool is_chat = request->route == MOOT_EMULATOR_CHAT;
+    bool is_grant = request->route == MOOT_EMULATOR_GRANT;
+    bool is_oauth = is_grant || request->route == MOOT_EMULATOR_DISCOVERY;
     bool is_ours = request->route == MOOT_EMULATOR_LEDGER || request->route == MOOT_EMULATOR_LOG;
-    if (request->route == MOOT_EMULATOR_NOWHERE)
+    bool is_absent = is_oauth && !c->emulator->options.client_id;
+    if (request->route == MOOT_EMULATOR_NOWHERE || is_absent)
         refuse(c, 404, NULL, "There is nothing at this path.");
-    else if (is_chat ? !request->is_post : !request->is_get)
+    else if (is_chat || is_grant ? !request->is_post : !request->is_get)
         refuse(c, 405, NULL, NULL);
+    else if (is_oauth)
+        put_oauth(c);
     else if (!is_ours && !moot__emulator_is_authorized(c, &why))
         refuse_as(c, &why);
     else if (request->route == MOOT_EMULATOR_MODELS)

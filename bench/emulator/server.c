@@ -25,6 +25,7 @@ struct moot_emulator_server {
     struct moot_transport *transport;
     struct moot_listener *listener;
     struct moot_emulator *emulator;
+    bool is_tls;
     struct moot_list peers;
     char read_buffer[MOOT_LIMIT_READ_CHUNK_BYTES]; /* shared: every read is fed at once */
 };
@@ -187,6 +188,7 @@ static int make_emulator(struct moot_emulator_server *server,
 {
     struct moot_transport *transport = server->transport;
     struct moot_emulator_options options = given ? *given : moot_emulator_options_default();
+    options.is_tls = server->is_tls;
     if (options.wall_offset_ns == 0)
         options.wall_offset_ns =
             moot__ns_until(moot__clock_ns(transport), moot__wall_ns(transport));
@@ -210,6 +212,7 @@ int moot__emulator_server_open(const struct moot_emulator_server_options *option
     if (!server)
         return MOOT_ENOMEM;
     server->transport = transport;
+    server->is_tls = options->tls != NULL;
     moot__list_init(&server->peers);
     int rc = make_emulator(server, options->emulator);
     if (rc == MOOT_OK)

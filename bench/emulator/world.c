@@ -26,6 +26,8 @@ static bool options_are_valid(const struct moot_emulator_options *options)
         return false;
     if ((options->rule_count && !options->rules) || (options->script_count && !options->scripts))
         return false;
+    if (options->client_id && !options->client_secret)
+        return false;
     if (options->aws_access_key && !options->aws_secret_key)
         return false;
     if ((unsigned)options->hint >= MOOT_EMULATOR_HINTS)

@@ -25,6 +25,7 @@ enum moot_emulator_draw {
     MOOT_EMULATOR_DRAW_TEXT,
     MOOT_EMULATOR_DRAW_JITTER,
     MOOT_EMULATOR_DRAW_PADDING,
+    MOOT_EMULATOR_DRAW_TOKEN,
 };
 void moot__emulator_draw(const struct moot_emulator *emulator, enum moot_emulator_draw draw,
                          uint64_t number, struct moot_rng *out);

@@ -27,6 +27,7 @@ static void print_ledger(const struct moot_emulator_ledger *ledger)
     cli_json_u64(&json, "streams", ledger->streams);
     cli_json_u64(&json, "throttled", ledger->throttled);
     cli_json_u64(&json, "refused", ledger->refused);
+    cli_json_u64(&json, "grants", ledger->grants);
     cli_json_u64(&json, "abandoned", ledger->abandoned);
     cli_json_u64(&json, "in_flight_max", ledger->in_flight_max);
     cli_json_u64(&json, "billed", ledger->billed);
@@ -139,12 +140,14 @@ static void print_faults(FILE *out)
 }
 
 static const enum cli_option_id options[] = {
-    CLI_PORT,       CLI_TLS,    CLI_CA_OUT,      CLI_SURFACE,        CLI_API_KEY,
-    CLI_ANSWERS,    CLI_TOKENS, CLI_FIRST_TOKEN, CLI_INTER_TOKEN,    CLI_LATENCY,
-    CLI_JITTER,     CLI_RPM,    CLI_TPM,         CLI_ITPM,           CLI_OTPM,
-    CLI_AT_ONCE,    CLI_WINDOW, CLI_WINDOW_KIND, CLI_QUOTA_HEADERS,  CLI_HINTS,
-    CLI_FAULT,      CLI_RECORD, CLI_SEED,        CLI_AWS_ACCESS_KEY, CLI_AWS_SECRET_KEY,
-    CLI_AWS_REGION, CLI_HELP,
+    CLI_PORT,          CLI_TLS,         CLI_CA_OUT,         CLI_SURFACE,
+    CLI_API_KEY,       CLI_ANSWERS,     CLI_TOKENS,         CLI_FIRST_TOKEN,
+    CLI_INTER_TOKEN,   CLI_LATENCY,     CLI_JITTER,         CLI_RPM,
+    CLI_TPM,           CLI_ITPM,        CLI_OTPM,           CLI_AT_ONCE,
+    CLI_WINDOW,        CLI_WINDOW_KIND, CLI_QUOTA_HEADERS,  CLI_HINTS,
+    CLI_FAULT,         CLI_RECORD,      CLI_SEED,           CLI_CLIENT_ID,
+    CLI_CLIENT_SECRET, CLI_TOKEN_TTL,   CLI_AWS_ACCESS_KEY, CLI_AWS_SECRET_KEY,
+    CLI_AWS_REGION,    CLI_HELP,
 };
 
 const struct cli_command cli_command_mock = {

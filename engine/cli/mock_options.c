@@ -153,6 +153,9 @@ bool cli_mock_read(struct cli_mock *mock, const struct cli_args *args)
     struct moot_emulator_options *options = &mock->options;
     options->seed = cli_args_number(args, CLI_SEED, 1);
     options->api_key = cli_args_text(args, CLI_API_KEY);
+    options->client_id = cli_args_text(args, CLI_CLIENT_ID);
+    options->client_secret = cli_args_text(args, CLI_CLIENT_SECRET);
+    options->token_ttl_ns = cli_args_number(args, CLI_TOKEN_TTL, 0);
     options->aws_access_key = cli_args_text(args, CLI_AWS_ACCESS_KEY);
     options->aws_secret_key = cli_args_text(args, CLI_AWS_SECRET_KEY);
     options->aws_region = cli_args_text(args, CLI_AWS_REGION);
@@ -172,6 +175,11 @@ bool cli_mock_read(struct cli_mock *mock, const struct cli_args *args)
         /* The choices are in the order of the list. */
         .rates = (enum moot_emulator_rates)cli_args_number(args, CLI_QUOTA_HEADERS, 0),
     };
+    if (!options->client_id != !options->client_secret) {
+        snprintf(mock->error, sizeof mock->error,
+                 "--client-id and --client-secret belong together; give both");
+        return false;
+    }
     if (!options->aws_access_key != !options->aws_secret_key) {
         snprintf(mock->error, sizeof mock->error,
                  "--aws-access-key and --aws-secret-key belong together; give both");

@@ -89,6 +89,10 @@ enum cli_kind {
     X(SEED, "seed", 0, CLI_KIND_COUNT, 0, "N", "two runs with one seed behave the same [1]")       \
     X(API_KEY, "api-key", 0, CLI_KIND_TEXT, 0, "KEY",                                              \
       "refuse requests that do not carry this key, in whatever header is the surface's")           \
+    X(CLIENT_ID, "client-id", 0, CLI_KIND_TEXT, 0, "ID",                                           \
+      "give access tokens to this client, as Databricks and Entra do, and ask for them")           \
+    X(CLIENT_SECRET, "client-secret", 0, CLI_KIND_TEXT, 0, "SECRET", "the client's secret")        \
+    X(TOKEN_TTL, "token-ttl", 0, CLI_KIND_DURATION, 0, "D", "how long such a token is good [1h]")  \
     X(AWS_ACCESS_KEY, "aws-access-key", 0, CLI_KIND_TEXT, 0, "ID",                                 \
       "verify the signatures of requests to Bedrock, made with this key")                          \
     X(AWS_SECRET_KEY, "aws-secret-key", 0, CLI_KIND_TEXT, 0, "KEY",                                \
