@@ -1,9 +1,10 @@
 #ifndef MOOT_EMULATOR_H
 #define MOOT_EMULATOR_H
 
-/* An emulator of LLM providers: OpenAI's and Databricks' chat surfaces with exact pacing, quotas,
- * their headers, and every fault of faults.h. It is `moot mock`, the provider of our own tests and
- * simulation, and a companion for embedders who want to test their own failure handling.
+/* An emulator of LLM providers: the chat surfaces of OpenAI, Databricks, Anthropic, Azure and
+ * Bedrock with exact pacing, quotas, their headers, and every fault of faults.h. It is `moot mock`,
+ * the provider of our own tests and simulation, and a companion for embedders who want to test
+ * their own failure handling.
  *
  * Three ways to run it, one behaviour:
  *   here       sans-I/O: bytes in, bytes out, and the time at which it wants to be woken
@@ -16,25 +17,26 @@
  * Thread: an emulator and its connections belong to one thread; several emulators share nothing.
  *
  * Surfaces:
- *   POST [/base]/serving-endpoints/{endpoint}/invocations       Databricks
- *   POST [/base]/serving-endpoints/chat/completions             Databricks, endpoint in `model`
- *   POST [/base]/chat/completions, [/base]/v1/chat/completions  OpenAI
- *   POST [/base]/v1/messages                                    Anthropic
- *   POST [/base]/model/{id}/converse, /converse-stream          Bedrock
- *   POST [/base]/model/{id}/invoke, /invoke-with-response-stream  Bedrock, Claude's shape
- *   POST [/base]/bedrock/openai/v1/chat/completions             Bedrock, OpenAI's shape; a request
- *                                   that is signed needs no /bedrock, which tells it from Azure's
- *   POST [/base]/openai/v1/chat/completions                     Azure
- *   POST [/base]/openai/deployments/{d}/chat/completions?api-version=V    Azure
- *   POST [/base]/models/chat/completions?api-version=V          Azure
- *   POST [/base]/oidc/v1/token, GET [/base]/oidc/.well-known/oauth-authorization-server
- *                              Databricks' access tokens, for client credentials
- *   POST [/base]/{tenant}/oauth2/v2.0/token    Entra's
- *   GET  /v1/models            the model, or "emulator"
- *   GET  /_moot/ledger         what it saw and would have billed, as JSON (struct
- * moot_emulator_ledger) GET  /_moot/log            planned and true send time of the latest tokens,
- * as JSON Anything else is a 404 in the surface's own shape. The two GETs of /_moot need no key,
- * draw no fault and are not counted.
+ *   Databricks  POST /serving-endpoints/{endpoint}/invocations
+ *               POST /serving-endpoints/chat/completions, /ai-gateway/mlflow/v1/chat/completions
+ *   OpenAI      POST /chat/completions, /v1/chat/completions
+ *   Anthropic   POST /v1/messages, /anthropic/v1/messages
+ *   Azure       POST /openai/v1/chat/completions
+ *               POST /openai/deployments/{deployment}/chat/completions?api-version=
+ *               POST /models/chat/completions?api-version=
+ *   Bedrock     POST /model/{id}/converse, /model/{id}/converse-stream
+ *               POST /model/{id}/invoke, /model/{id}/invoke-with-response-stream; Claude's shape
+ *               POST /openai/v1/chat/completions; as it is Azure's too, either signed or below
+ *                    /bedrock
+ *   OAuth       POST /oidc/v1/token, GET /oidc/.well-known/oauth-authorization-server; Databricks'
+ *               POST /{tenant}/oauth2/v2.0/token; Entra's
+ *   any         GET /v1/models      the model, or "emulator"
+ *               GET /_moot/ledger   what it saw and would have billed, as JSON
+ *               GET /_moot/log      planned and true send time of the latest tokens, as JSON
+ *
+ * Each below any base path. A request is checked as strictly as the provider checks it; refusals,
+ * faults and quotas are told in its own words, as is a path that leads nowhere, with a 404. The two
+ * GETs of /_moot need no key, draw no fault and are not counted.
  *
  * Tokens: one is a run of spaces with the run of other bytes after it ("a bc" is 2), whether
  * counted in the request's messages or emitted in a stream, one a chunk. A request's `max_tokens`

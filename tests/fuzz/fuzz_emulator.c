@@ -27,7 +27,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct moot_emulator_connection *connection;
     struct moot_rng cuts;
     uint64_t now_ns = 1;
-    options.api_key = size && data[0] & 1 ? "key" : NULL;
+    unsigned ways = size ? data[0] : 0;
+    options.api_key = ways & 1 ? "key" : NULL;
+    options.answer = ways & 2 ? MOOT_EMULATOR_TOOL : MOOT_EMULATOR_ECHO;
+    options.aws_access_key = ways & 4 ? "AKID" : NULL;
+    options.aws_secret_key = "secret";
+    options.client_id = ways & 8 ? "me" : NULL;
+    options.client_secret = "x";
     struct moot_view bytes = fuzz_rest(data, size);
     fuzz_cuts(&cuts, data, size);
     FUZZ_REQUIRE(moot_emulator_new(&options, NULL, &emulator) == MOOT_OK);

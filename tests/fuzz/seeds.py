@@ -108,6 +108,29 @@ def requests():
     yield (b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" %
            len(body) + body)
     yield b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.0\r\n\r\n"
+    claude = {"max_tokens": 3, "messages": [{"role": "user", "content": "q"}]}
+    converse = {"messages": [{"role": "user", "content": [{"text": "q"}]}],
+                "toolConfig": {"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": {}}}}]}}
+    signed = (b"Authorization: AWS4-HMAC-SHA256 Credential=AKID/20251129/us-east-1/bedrock/"
+              b"aws4_request, SignedHeaders=host;x-amz-date, Signature=00\r\n"
+              b"X-Amz-Date: 20251129T000000Z\r\n")
+    for path, head, body in [
+            (b"/v1/messages", b"anthropic-version: 1\r\nx-api-key: key\r\n",
+             {**claude, "model": "m", "stream": True,
+              "tools": [{"name": "f", "input_schema": {}}]}),
+            (b"/model/m/invoke-with-response-stream", b"Authorization: Bearer key\r\n",
+             {**claude, "anthropic_version": "bedrock-2023-05-31"}),
+            (b"/model/m%3A0/converse-stream", signed, converse),
+            (b"/model/m/converse", b"Authorization: Bearer key\r\n", converse),
+            (b"/openai/deployments/d/chat/completions?api-version=1", b"api-key: key\r\n",
+             {"messages": [{"role": "user", "content": "q"}], "stream": True,
+              "tools": [{"function": {"name": "f"}}]})]:
+        body = json.dumps(body).encode()
+        yield (b"POST %s HTTP/1.1\r\nHost: a\r\n%sContent-Length: %d\r\n\r\n" %
+               (path, head, len(body)) + body)
+    body = b"grant_type=client_credentials&scope=all-apis"
+    yield (b"POST /oidc/v1/token HTTP/1.1\r\nHost: a\r\nAuthorization: Basic bWU6eA==\r\n"
+           b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
 
 def streams():
@@ -190,7 +213,7 @@ def corpora(export, data):
     packed = [gzip.compress(row, mtime=0) for row in rows]
     return {
         "config": configs(data),
-        "emulator": with_byte([0, 1], requests()),
+        "emulator": with_byte([0, 1, 15], requests()),
         "eventstream": event_messages(),
         "gzip": [b"\x00" + p for p in packed] + [b"\x01" + zlib.compress(r) for r in rows] +
                 [b"\x00" + gzip.compress(bytes(1 << 16), mtime=0)],
