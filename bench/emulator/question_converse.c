@@ -95,7 +95,7 @@ static int read_messages(const struct moot_json *root, struct moot_arena *arena,
                                        "A conversation must have one message at least.");
     for (const struct moot_json *m = messages->child; m; m = m->next) {
         const struct moot_json *content = moot__json_get(m, "content");
-        struct moot_view text;
+        struct moot_view text = MOOT_VIEW("");
         int rc = check_role(m, m == messages->child, was_user, complaint);
         if (rc)
             return rc;
@@ -120,7 +120,7 @@ static int read_messages(const struct moot_json *root, struct moot_arena *arena,
 static int read_system(const struct moot_json *system, struct moot_arena *arena,
                        struct moot_emulator_request *out, struct moot_emulator_complaint *complaint)
 {
-    struct moot_view text;
+    struct moot_view text = MOOT_VIEW("");
     if (!system)
         return MOOT_OK;
     if (!moot__json_is_array(system))

@@ -42,7 +42,7 @@ static struct moot_view form_value(struct moot_emulator_connection *c, const cha
 {
     struct moot_view rest = c->body.len ? moot__buf_view(&c->body) : MOOT_VIEW(""), part, key;
     while (moot__view_split(&rest, '&', &part)) {
-        struct moot_view value = part, copy;
+        struct moot_view value = part, copy = MOOT_VIEW("");
         if (!moot__view_split(&value, '=', &key) || !moot__view_is(key, name) || !value.ptr)
             continue;
         char *text = moot__arena_alloc(&c->arena, value.len + 1);
