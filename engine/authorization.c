@@ -10,13 +10,12 @@ static struct moot_view header_of(enum moot_auth auth)
 {
     switch (auth) {
     case MOOT_AUTH_BEARER:
+    case MOOT_AUTH_SIGV4: /* a token came where keys were expected: AWS takes both */
         return MOOT_VIEW("Authorization");
     case MOOT_AUTH_API_KEY:
         return MOOT_VIEW("api-key");
     case MOOT_AUTH_X_API_KEY:
         return MOOT_VIEW("x-api-key");
-    case MOOT_AUTH_SIGV4: /* AWS keys never come here */
-        break;
     }
     moot__unreachable();
 }
@@ -25,7 +24,7 @@ static int write_token(struct moot_authorization *made, const struct moot_attemp
 {
     struct moot_view token = moot__access_part(&request->access, MOOT_ACCESS_TOKEN);
     int rc = moot__buf_reserve(&made->text, token.len + 16);
-    if (!rc && request->auth == MOOT_AUTH_BEARER)
+    if (!rc && moot__view_is(header_of(request->auth), "Authorization"))
         rc = moot__buf_append_str(&made->text, "Bearer ");
     if (!rc)
         rc = moot__buf_append_view(&made->text, token);

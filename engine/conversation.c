@@ -153,13 +153,21 @@ static bool conv_fail_locked_out(struct moot_conversation *c)
     return conv_end(c, was_refused ? &c->attempt.error : &keeper->error);
 }
 
+/* As with a provider that fails for everybody. */
+static bool is_patient(const struct moot_conversation *c)
+{
+    return c->upstream->keeper.error.retriable &&
+           moot__conversation_now(c) - c->state_since_ns < c->outage_limit_ns;
+}
+
 static bool do_credential(struct moot_conversation *c)
 {
     struct moot_keeper *keeper = &c->upstream->keeper;
     bool has_waited = c->entered;
     if (has_waited && moot__list_is_linked(&c->credential_node))
         return false;
-    if (has_waited && keeper->failures != c->credential_failures)
+    bool has_failed = has_waited && keeper->failures != c->credential_failures;
+    if (has_failed && !is_patient(c))
         return conv_fail_locked_out(c);
     c->entered = true;
     c->credential_failures = keeper->failures;
@@ -173,7 +181,8 @@ static bool do_credential(struct moot_conversation *c)
         break;
     }
     moot__keeper_queue(keeper, &c->credential_node);
-    moot__conversation_tell_waiting(c, MOOT_WAIT_CREDENTIAL, 0);
+    if (!has_waited)
+        moot__conversation_tell_waiting(c, MOOT_WAIT_CREDENTIAL, 0);
     return c->sm.current != CREDENTIAL;
 }
 

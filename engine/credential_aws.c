@@ -196,7 +196,7 @@ const struct moot_credential_source_ops moot__credential_aws_container = {
 };
 
 const struct moot_credential_source_ops moot__credential_aws_machine = {
-    .name = "the machine's role",
+    .name = "the role of this machine, as no other AWS credential was found,",
     .margins = AWS_MARGINS,
     .begin = begin_machine,
     .cancel = cancel,

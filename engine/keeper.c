@@ -4,7 +4,8 @@
  *   idle ──► fetching ──► idle       everybody who waits is told
  *     ▲          │ ▲
  *     │          ▼ │
- *     └─────── pausing               a failure that may pass, while somebody waits
+ *     └─────── pausing               a failure that may pass, while somebody waits: each is told,
+ *                                    and leaves or queues again, as patient as it is
  *
  * A fetch for a credential that is still good is for the future: nobody waits, and when it fails
  * the good one goes on being used. */
@@ -15,6 +16,7 @@
 #include "engine/base/err.h"
 
 #define PAUSE_BASE_NS (UINT64_C(1) * MOOT_NS_PER_S)
+#define PAUSE_CAP_NS  (UINT64_C(8) * MOOT_NS_PER_S)
 #define TOLD_NS       (UINT64_C(1) * MOOT_NS_PER_S)
 
 enum { IDLE, FETCHING, PAUSING, STATES };
@@ -118,33 +120,40 @@ static void succeed(struct moot_keeper *keeper)
     wake_all(keeper);
 }
 
-static void pause_a_little(struct moot_keeper *keeper)
+/* Full jitter under a doubling ceiling. */
+static void pause_a_little(struct moot_keeper *keeper, const struct moot_error_info *error)
 {
-    double span_ns = (double)(PAUSE_BASE_NS << (keeper->tries - 1));
-    uint64_t pause_ns = (uint64_t)(moot__rng_unit(&keeper->engine->rng) * span_ns);
+    uint64_t span_ns = PAUSE_BASE_NS;
+    for (unsigned i = 1; i < keeper->tries && span_ns < PAUSE_CAP_NS; i++)
+        span_ns *= 2;
+    uint64_t pause_ns = (uint64_t)(moot__rng_unit(&keeper->engine->rng) * (double)span_ns);
     moot__sm_move(&keeper->sm, PAUSING);
     moot__timer_start(keeper->engine->transport, &keeper->timer,
                       moot__ns_add(now_ns(keeper), pause_ns));
+    keeper->error = *error;
+    keeper->is_same = false;
+    keeper->failures++;
+    wake_all(keeper);
 }
 
-/* In idle, or in fetching, which it leaves. */
+/* In fetching, which it leaves. */
 static void fail(struct moot_keeper *keeper, const struct moot_error_info *error)
 {
-    bool may_try = error->retriable && keeper->tries < MOOT_LIMIT_CREDENTIAL_TRIES;
-    if (moot__list_is_empty(&keeper->waiting) && is_good(keeper)) {
-        keeper->not_before_ns = moot__ns_add(now_ns(keeper), keeper->spec.source->margins.again_ns);
-        keeper->tries = 0;
-        moot__engine_log(keeper->engine, MOOT_LOG_WARNING,
-                         "the credential could not be renewed before its end, and is used on: %s",
-                         error->message);
-    } else if (may_try && !moot__list_is_empty(&keeper->waiting)) {
-        pause_a_little(keeper);
+    bool is_waited_for = !moot__list_is_empty(&keeper->waiting);
+    if (is_waited_for && error->retriable) {
+        pause_a_little(keeper, error);
         return;
-    } else {
-        give_up(keeper, error, false);
     }
-    if (keeper->sm.current == FETCHING)
-        moot__sm_move(&keeper->sm, IDLE);
+    moot__sm_move(&keeper->sm, IDLE);
+    if (is_waited_for || !is_good(keeper)) {
+        give_up(keeper, error, false);
+        return;
+    }
+    keeper->not_before_ns = moot__ns_add(now_ns(keeper), keeper->spec.source->margins.again_ns);
+    keeper->tries = 0;
+    moot__engine_log(keeper->engine, MOOT_LOG_WARNING,
+                     "the credential could not be renewed before its end, and is used on: %s",
+                     error->message);
 }
 
 static void on_fetched(struct moot_fetch *fetch)
@@ -178,7 +187,12 @@ static bool start(struct moot_keeper *keeper)
 static void on_timer(struct moot_timer *timer)
 {
     struct moot_keeper *keeper = moot__container_of(timer, struct moot_keeper, timer);
-    moot__ignore(start(keeper));
+    if (!moot__list_is_empty(&keeper->waiting)) {
+        moot__ignore(start(keeper));
+        return;
+    }
+    keeper->tries = 0;
+    moot__sm_move(&keeper->sm, IDLE);
 }
 
 /* ---- What it is asked ---- */

@@ -29,11 +29,12 @@ enum moot_keeper_refusal {
 };
 
 struct moot_keeper {
-    /* Read by others. `generation` counts the credentials it had, `failures` the times that it gave
-     * up; whoever waited knows by them what came. */
+    /* Read by others. `generation` counts the credentials it had, `failures` the times that none
+     * came; whoever waited knows by them what happened. */
     struct moot_access access;
     unsigned generation, failures;
-    struct moot_error_info error; /* of the last time it gave up: MOOT_ECREDENTIAL, MOOT_ENOMEM */
+    struct moot_error_info error; /* of the last failure, ECREDENTIAL or ENOMEM; if it is retriable,
+                                     it is tried again for as long as somebody waits */
     bool is_same;                 /* and that was because it is given the refused one again */
 
     /* Its own. */

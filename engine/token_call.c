@@ -60,7 +60,7 @@ static void understand(struct moot_token_call *call)
     } else if (base->error.code) {
         moot__fail(&fetch->error, MOOT_ECREDENTIAL, MOOT_PHASE_CREDENTIAL,
                    "credential: %s could not be asked: %s", name, base->error.message);
-        fetch->error.retriable = true;
+        fetch->error.retriable = !call->is_of_machine; /* that one is there, or is not */
     } else if (base->status >= 300 && base->status < 400) {
         moot__fail(&fetch->error, MOOT_ECREDENTIAL, MOOT_PHASE_CREDENTIAL,
                    "credential: %s answered with a redirect (HTTP %d), which is never followed: "
@@ -122,6 +122,7 @@ int moot__token_call_start(struct moot_token_call *call, const struct moot_token
         rc = moot__pool_origin(fetch->pool, &spec, &http.origin);
     if (!rc)
         rc = moot__call_start(&call->call, fetch->pool, &http);
+    call->is_of_machine = request->is_of_machine;
     call->is_started = rc == MOOT_OK;
     if (rc == MOOT_ENOMEM)
         return moot__fail(&fetch->error, rc, MOOT_PHASE_CREDENTIAL, "out of memory");

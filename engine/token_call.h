@@ -29,7 +29,7 @@ struct moot_token_call {
     struct moot_buf answer; /* wiped by deinit */
 
     struct moot_call call;
-    bool is_started;
+    bool is_started, is_of_machine;
 };
 
 void moot__token_call_init(struct moot_token_call *call, struct moot_fetch *fetch);

@@ -61,7 +61,6 @@
     X(SETTINGS_FILE_BYTES, 1 << 20, "a provider's tool's file of settings; ECREDENTIAL")           \
     X(CREDENTIAL_ANSWER_BYTES, 64 << 10, "what a token server or process says; ECREDENTIAL")       \
     X(CREDENTIAL_COMMAND_WORDS, 64, "words of a credential process's command; ECONFIG")            \
-    X(CREDENTIAL_TRIES, 5, "requests for one credential, failures that may pass; ECREDENTIAL")     \
     X(CONVERSATIONS, 100000, "conversations of one engine; EBUSY")                                 \
     /* Batch */                                                                                    \
     X(ROW_BYTES, 32 << 20, "one row of an input or result file; EINPUT")                           \

@@ -346,7 +346,7 @@ static void servers_that_give_nothing(void **state)
     (void)state;
     static const struct {
         const char *status, *body, *says;
-        unsigned requests;
+        unsigned requests; /* 0: again and again for a minute */
     } cases[] = {
         {"401 Unauthorized",
          "{\"error\":\"invalid_client\",\"error_description\":\"no " SECRET "\"}",
@@ -360,21 +360,30 @@ static void servers_that_give_nothing(void **state)
         {"200 OK", "{\"access_token\":\"a\\nb\"}", "no header can carry", 1},
         {"200 OK", "{\"access_token\":\"a\",\"expires_in\":0}", "expired already", 1},
         {"200 OK", "{\"access_token\":\"a\",\"expires_in\":\"soon\"}", "no time", 1},
-        {"503 Service Unavailable", "", "HTTP 503", MOOT_LIMIT_CREDENTIAL_TRIES},
-        {"429 Too Many Requests", "", "HTTP 429", MOOT_LIMIT_CREDENTIAL_TRIES},
+        {"503 Service Unavailable", "", "HTTP 503", 0},
+        {"429 Too Many Requests", "", "HTTP 429", 0},
     };
     for (size_t i = 0; i < moot__countof(cases); i++) {
         open_desk(OPENAI);
         desk.token_status = cases[i].status;
         desk.token_body = cases[i].body;
         ask();
+        uint64_t began_ns = desk.scripted.bench.net.now_ns;
         struct scripted_talk *talk = ask_and_finish();
+        uint64_t took_ns = desk.scripted.bench.net.now_ns - began_ns;
         assert_int_equal(talk->error.code, MOOT_ECREDENTIAL);
         assert_int_equal(talk->error.phase, MOOT_PHASE_CREDENTIAL);
         assert_non_null(strstr(talk->error.message, cases[i].says));
         assert_null(strstr(talk->error.message, "0123456789"));
-        assert_int_equal(desk.token_requests, cases[i].requests);
         assert_int_equal(desk.calls, 0);
+        assert_int_equal(talk->error.retriable, cases[i].requests == 0);
+        if (cases[i].requests == 0) {
+            assert_in_range(desk.token_requests, 8, 100);
+            assert_in_range(took_ns / MOOT_NS_PER_S, 60, 68);
+            close_desk();
+            continue;
+        }
+        assert_int_equal(desk.token_requests, cases[i].requests);
         /* Whoever comes at once is told the same; later it is tried again. */
         assert_int_equal(ask_and_finish()->error.code, MOOT_ECREDENTIAL);
         assert_int_equal(desk.token_requests, cases[i].requests);
@@ -393,7 +402,26 @@ static void a_server_that_says_nothing(void **state)
     struct scripted_talk *talk = ask_and_finish();
     assert_int_equal(talk->error.code, MOOT_ECREDENTIAL);
     assert_true(talk->error.retriable);
-    assert_int_equal(desk.token_requests, MOOT_LIMIT_CREDENTIAL_TRIES);
+    assert_in_range(desk.token_requests, 2, 3); /* each for half a minute */
+    close_desk();
+}
+
+/* A server that comes back within their patience costs nobody anything. */
+static void a_server_that_comes_back(void **state)
+{
+    (void)state;
+    open_desk(OPENAI);
+    desk.token_status = "503 Service Unavailable";
+    struct scripted_talk *talk = ask();
+    settle();
+    while (desk.token_requests < 6) {
+        assert_true(memnet_turn(&desk.scripted.bench.net));
+        serve();
+    }
+    desk.token_status = NULL;
+    finish();
+    assert_int_equal(talk->error.code, MOOT_OK);
+    assert_int_equal(desk.waits, 1);
     close_desk();
 }
 
@@ -467,6 +495,7 @@ int main(void)
         cmocka_unit_test(a_token_that_lives_shortly_is_used),
         cmocka_unit_test(servers_that_give_nothing),
         cmocka_unit_test(a_server_that_says_nothing),
+        cmocka_unit_test(a_server_that_comes_back),
         cmocka_unit_test(whoever_waits_can_leave),
         cmocka_unit_test(the_engine_closes_while_a_token_is_fetched),
         cmocka_unit_test(a_token_that_ends_in_the_queue_takes_no_quota),

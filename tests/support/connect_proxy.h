@@ -8,7 +8,7 @@
 
 #include "net/transport.h"
 
-enum { PROXY_TUNNELS_MAX = 8, PROXY_HALF_BYTES = 16 << 10 };
+enum { PROXY_TUNNELS_MAX = 40, PROXY_HALF_BYTES = 16 << 10 };
 
 /* One direction of a tunnel. */
 struct proxy_half {

@@ -182,7 +182,7 @@ static bool is_right(int code, int expected)
         return code == expected || (struck && code == MOOT_ETIMEDOUT);
     case INTERRUPT_RESET:
         return code == expected || code == MOOT_ERESET || code == MOOT_ECONNECT ||
-               code == MOOT_ETRUNCATED;
+               code == MOOT_ETRUNCATED || code == MOOT_ECREDENTIAL;
     case INTERRUPT_NO_MEMORY:
     case INTERRUPT_NO_MEMORY_LEFT:
         return code == expected ||
