@@ -8,6 +8,7 @@
 
 #include "engine/base/check.h"
 #include "engine/config.h"
+#include "tests/support/failing_alloc.h"
 
 #define CANARY "canary-4f1d"
 #define ROLES  "models: {oracle: {endpoint: a}, judge: {endpoint: b}}\n"
@@ -42,12 +43,15 @@ static void write_file(const char *name, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+static const struct moot_allocator *allocator;
+
 static int load(const char *provider, const char *variables, struct moot_plan **plan,
                 struct moot_error_info *info)
 {
     char text[1024];
     snprintf(text, sizeof text, provider ? ROLES "providers: {p: {%s}}\n" : ROLES, provider);
     const struct moot_plan_options options = {.size = sizeof options,
+                                              .allocator = allocator,
                                               .path = "agent.yaml",
                                               .text = moot__view_str(text),
                                               .environment = get_variable,
@@ -179,6 +183,28 @@ static void each_is_found(void **state)
     }
 }
 
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < moot__countof(cases); i++) {
+        for (size_t nth = 1;; nth++) {
+            struct moot_failing_alloc memory;
+            struct moot_plan *plan;
+            struct moot_error_info info;
+            moot__failing_alloc_init(&memory, nth);
+            allocator = &memory.allocator;
+            int rc = load(cases[i].provider, cases[i].variables, &plan, &info);
+            allocator = NULL;
+            moot_plan_unref(plan);
+            assert_int_equal(moot__failing_alloc_live(&memory), 0);
+            if (!moot__failing_alloc_failed(&memory))
+                break;
+            if (rc != MOOT_ENOMEM)
+                fail_msg("case %zu, allocation %zu: %d %s", i, nth, rc, info.message);
+        }
+    }
+}
+
 static void each_is_refused_with_the_way_out(void **state)
 {
     (void)state;
@@ -291,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_found),
+        cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(each_is_refused_with_the_way_out),
         cmocka_unit_test(an_account_is_named_in_headers),
     };
