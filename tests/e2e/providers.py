@@ -8,19 +8,26 @@ ROWS = 12
 # Which surface of which type, and in which word its answers say that they are complete.
 SURFACES = {"databricks:invocations": "stop", "openai:chat": "stop",
             "anthropic:messages": "end_turn", "azure:v1": "stop", "azure:deployments": "stop",
-            "azure:models": "stop", "azure:anthropic": "end_turn"}
+            "azure:models": "stop", "azure:anthropic": "end_turn",
+            "bedrock:converse": "end_turn", "bedrock:invoke": "end_turn",
+            "bedrock:openai": "stop"}
+AWS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "an/example+of/a+secret"}
 
 
 class Providers(harness.Scenario):
     def provider(self, url, name):
         kind, surface = name.split(":")
+        if kind == "bedrock":  # each request is signed, with keys of the environment
+            return {"type": kind, "surface": surface, "base_url": url, "auth": {"type": "aws"}}
         return {"type": kind, "base_url": url + ("/v1" if kind == "openai" else ""),
                 "api_key": "env:DATABRICKS_TOKEN",
                 **({"surface": surface} if kind == "azure" else {})}
 
     def check(self, oracle, judge, stream):
         harness.write_lines(self.path("in.jsonl"), harness.questions(ROWS))
-        mock = self.mock("--record", "sent.jsonl")
+        self.environment.update(AWS, AWS_REGION="us-east-1")
+        mock = self.mock("--record", "sent.jsonl", "--aws-access-key", AWS["AWS_ACCESS_KEY_ID"],
+                         "--aws-secret-key", AWS["AWS_SECRET_ACCESS_KEY"])
         models = {role: {**harness.MODELS[role], "provider": role} for role in harness.MODELS}
         self.configure(models=models, providers={
             "default": self.provider(mock.url, oracle), "oracle": self.provider(mock.url, oracle),
