@@ -51,6 +51,14 @@ def need_node(peers):
     return node.stdout.strip() + "/bin/node", pathlib.Path(peers).resolve() / "node"
 
 
+def need_node_program(peers, package, script):
+    """The node of requirements.txt, and a script of a package in node-packages.txt."""
+    node, folder = need_node(peers)
+    path = folder / "node_modules" / package / script
+    return (node, str(path)) if path.is_file() else \
+        skip(f"no {package} in {peers}; run tests/interop/install-peers {peers}")
+
+
 def need_data(data, name):
     path = pathlib.Path(data) / name
     return path if path.is_file() else skip(f"{data}: no {name}")
@@ -103,10 +111,11 @@ def end_with_parent():
 
 
 class Child:
-    """A process that serves until the end of a `with`. Its first line of output is `first_line`
-    where `speaks`; what it says on standard error is in `errors`, a file."""
+    """A process that serves until the end of a `with`. Where it `speaks`, its first line of output
+    that has this text (any, if empty) is `first_line`; None: it says nothing. What it says on
+    standard error is in `errors`, a file."""
 
-    def __init__(self, argv, errors, *, speaks=True, pass_fds=(), environment=None):
+    def __init__(self, argv, errors, *, speaks="", pass_fds=(), environment=None):
         self.errors = pathlib.Path(errors)
         self.first_line = None
         with open(errors, "wb") as error_file:
@@ -114,8 +123,9 @@ class Child:
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=error_file, text=True,
                 pass_fds=pass_fds, env=environment or clean_environment(),
                 preexec_fn=end_with_parent)
-        if speaks:
-            self.first_line = self.process.stdout.readline().strip()
+        if speaks is not None:
+            said = (line.strip() for line in self.process.stdout)
+            self.first_line = next((line for line in said if line and speaks in line), None)
             if not self.first_line:
                 self.stop()
                 raise RuntimeError(f"{argv[0]} did not start: {self.errors.read_text()}")
@@ -212,7 +222,7 @@ class Nginx(Child):
             # The variable by which an old nginx hands its sockets to a new one.
             super().__init__(
                 [program, "-p", str(folder), "-e", "start.log", "-c", "nginx.conf"],
-                folder / "stderr.log", speaks=False, pass_fds=[listener.fileno()],
+                folder / "stderr.log", speaks=None, pass_fds=[listener.fileno()],
                 environment=clean_environment(NGINX=f"{listener.fileno()};"))
         self.wait_until_it_serves()
 
@@ -282,11 +292,12 @@ def provider(url, **more):
                         **more}}
 
 
-def run_batch(moot, folder, *options, ca, config, questions):
+def run_batch(moot, folder, *options, ca=None, config, questions):
     """moot batch in `folder`, on `config` and a file of questions; the finished process."""
     (folder / "agent.yaml").write_text(json.dumps(config, indent=1))  # JSON is YAML
     argv = [moot, "batch", "-c", "agent.yaml", str(questions), "-o", "answers.jsonl",
-            "--ca", str(ca), "--trace", "spans.jsonl", "--progress", "plain", *options]
+            "--trace", "spans.jsonl", "--progress", "plain",
+            *(["--ca", str(ca)] if ca else []), *options]
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=240,
                           env=clean_environment(INTEROP_KEY=API_KEY), check=False)
     (folder / "moot.log").write_text(f"{argv}\nexit {done.returncode}\n{done.stdout}{done.stderr}")
