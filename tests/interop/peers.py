@@ -43,6 +43,14 @@ def need_python(peers):
     return str(path)
 
 
+def need_python_package(peers, package):
+    """The same, with a package that was not always among them."""
+    python = need_python(peers)
+    find = f"import importlib.util as u, sys; sys.exit(u.find_spec({package!r}) is None)"
+    return python if subprocess.run([python, "-c", find], check=False).returncode == 0 else \
+        skip(f"no {package} in {peers}; run tests/interop/install-peers {peers}")
+
+
 def need_node(peers):
     """The node of requirements.txt, and the folder that has the packages."""
     python = need_python(peers)
@@ -292,14 +300,14 @@ def provider(url, **more):
                         **more}}
 
 
-def run_batch(moot, folder, *options, ca=None, config, questions):
+def run_batch(moot, folder, *options, ca=None, config, questions, key=API_KEY):
     """moot batch in `folder`, on `config` and a file of questions; the finished process."""
     (folder / "agent.yaml").write_text(json.dumps(config, indent=1))  # JSON is YAML
     argv = [moot, "batch", "-c", "agent.yaml", str(questions), "-o", "answers.jsonl",
             "--trace", "spans.jsonl", "--progress", "plain",
             *(["--ca", str(ca)] if ca else []), *options]
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=240,
-                          env=clean_environment(INTEROP_KEY=API_KEY), check=False)
+                          env=clean_environment(INTEROP_KEY=key), check=False)
     (folder / "moot.log").write_text(f"{argv}\nexit {done.returncode}\n{done.stdout}{done.stderr}")
     return done
 
