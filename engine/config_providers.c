@@ -13,6 +13,8 @@ static moot_words provider_keys = {"type",
                                    "input_tokens_per_minute",
                                    "output_tokens_per_minute",
                                    "tokens_per_minute",
+                                   "requests_per_day",
+                                   "tokens_per_day",
                                    "concurrency",
                                    "concurrency_max",
                                    "allow_http",
@@ -54,9 +56,15 @@ static int read_quota(struct moot_config_reader *reader, const struct moot_tree 
 {
     static const char *const keys[MOOT_METERS] = {"requests_per_minute", "input_tokens_per_minute",
                                                   "output_tokens_per_minute", "tokens_per_minute"};
+    static const char *const days[MOOT_DAY_METERS] = {"requests_per_day", "tokens_per_day"};
     for (unsigned i = 0; i < MOOT_METERS; i++) {
         int rc =
             moot__config_quantity(reader, moot__tree_get(node, keys[i]), &quota->per_minute[i]);
+        if (rc)
+            return rc;
+    }
+    for (unsigned i = 0; i < MOOT_DAY_METERS; i++) {
+        int rc = moot__config_quantity(reader, moot__tree_get(node, days[i]), &quota->per_day[i]);
         if (rc)
             return rc;
     }

@@ -25,6 +25,8 @@ void moot__limiter_init(struct moot_limiter *limiter, const struct moot_limiter_
                         uint64_t now_ns)
 {
     memset(limiter, 0, sizeof *limiter);
+    limiter->meters = &limiter->own;
+    memcpy(limiter->per_day, options->per_day, sizeof limiter->per_day);
     limiter->headroom = options->headroom > 0 ? options->headroom : DEFAULT_HEADROOM;
     assert(limiter->headroom <= 1);
     limiter->burst_ns = options->burst_ns ? options->burst_ns : DEFAULT_BURST_NS;
@@ -34,7 +36,7 @@ void moot__limiter_init(struct moot_limiter *limiter, const struct moot_limiter_
         limiter->given_milli[i] = limiter->adapt.quota_milli[i] = (uint64_t)milli;
         is_given = is_given || options->per_minute[i];
         atomic_init(&limiter->rate_milli[i], limiter->given_milli[i]);
-        atomic_init(&limiter->arrival_ns[i], now_ns);
+        atomic_init(&limiter->meters->arrival_ns[i], now_ns);
     }
     atomic_init(&limiter->is_learning, !is_given);
     atomic_init(&limiter->output_share, SHARE_ALL);
@@ -51,6 +53,12 @@ void moot__limiter_init(struct moot_limiter *limiter, const struct moot_limiter_
     atomic_flag_clear(&limiter->adapting);
     limiter->adapt.started_ns = now_ns;
     limiter->adapt.clean_since_ns = now_ns;
+}
+
+void moot__limiter_share(struct moot_limiter *limiter, struct moot_limiter_meters *meters)
+{
+    assert(limiter->meters == &limiter->own && !limiter->is_learning);
+    limiter->meters = meters;
 }
 
 /* --- reserving ------------------------------------------------------------------------------- */
@@ -88,9 +96,10 @@ static uint64_t fits_at_ns(uint64_t arrival_ns, uint64_t cost, uint64_t burst_ns
 /* Providers set aside what a request may use at most (max_tokens), until its answer ends. We charge
  * what answers really use, and so must see to it that all estimates together stay within what a
  * provider can have set aside: a part of its minute. */
-static bool is_too_much_ahead(struct moot_limiter *limiter, uint64_t units, uint64_t rate)
+static bool is_too_much_ahead(struct moot_limiter *limiter, uint64_t now_ns, uint64_t units,
+                              uint64_t rate)
 {
-    uint64_t at_once = atomic_load(&limiter->in_flight); /* this one is among them */
+    uint64_t at_once = moot__limiter_at_once(limiter, now_ns); /* this one is among them */
     uint64_t most = (rate >> 10) * atomic_load(&limiter->reserve_share) >> 10;
     return at_once > 1 && units > most / at_once;
 }
@@ -102,7 +111,7 @@ static int meter_take(struct moot_limiter *limiter, enum moot_meter meter, uint6
     /* An estimate of nothing waits as well, and brings the bucket up to now: what the call really
      * uses is charged from there, and would otherwise be a debt in the past. */
     uint64_t cost = cost_ns(units, rate);
-    uint64_t seen = atomic_load(&limiter->arrival_ns[meter]);
+    uint64_t seen = atomic_load(&limiter->meters->arrival_ns[meter]);
     uint64_t next;
     do {
         uint64_t at_ns = fits_at_ns(seen, cost, limiter->burst_ns);
@@ -111,25 +120,25 @@ static int meter_take(struct moot_limiter *limiter, enum moot_meter meter, uint6
             return MOOT_EAGAIN;
         }
         next = (seen > now_ns ? seen : now_ns) + cost;
-    } while (!atomic_compare_exchange_weak(&limiter->arrival_ns[meter], &seen, next));
+    } while (!atomic_compare_exchange_weak(&limiter->meters->arrival_ns[meter], &seen, next));
     grant->charged_ns[meter] = cost;
     return MOOT_OK;
-}
-
-/* Never below 0: a rate that came or went in between may have moved the arrival under us. */
-static void lower_by(_Atomic uint64_t *value, uint64_t amount)
-{
-    uint64_t seen = atomic_load(value);
-    while (!atomic_compare_exchange_weak(value, &seen, seen > amount ? seen - amount : 0)) {
-    }
 }
 
 static void meters_give_back(struct moot_limiter *limiter, struct moot_grant *grant)
 {
     for (unsigned i = 0; i < MOOT_METERS; i++) {
-        lower_by(&limiter->arrival_ns[i], grant->charged_ns[i]);
+        lower_by(&limiter->meters->arrival_ns[i], grant->charged_ns[i]);
         grant->charged_ns[i] = 0;
     }
+    moot__limiter_day_give_back(limiter, grant);
+}
+
+static uint64_t paused_until_ns(struct moot_limiter *limiter)
+{
+    uint64_t own_ns = atomic_load(&limiter->pause_until_ns);
+    uint64_t others_ns = atomic_load(&limiter->meters->pause_until_ns);
+    return own_ns > others_ns ? own_ns : others_ns;
 }
 
 /* The pause and the probe. MOOT_OK: go on, and *is_probe tells whether this one is the probe. */
@@ -137,7 +146,7 @@ static int pass_pause(struct moot_limiter *limiter, uint64_t now_ns, bool *is_pr
                       uint64_t *retry_at_ns)
 {
     *is_probe = false;
-    uint64_t until_ns = atomic_load(&limiter->pause_until_ns);
+    uint64_t until_ns = paused_until_ns(limiter);
     if (until_ns > now_ns) {
         *retry_at_ns = until_ns;
         return MOOT_EAGAIN;
@@ -175,7 +184,7 @@ static int meters_take(struct moot_limiter *limiter, const uint64_t estimate[MOO
         uint64_t units = estimate[i];
         if (i >= MOOT_METER_OUTPUT) {
             uint64_t input = i == MOOT_METER_TOKENS ? estimate[MOOT_METER_INPUT] : 0;
-            if (is_too_much_ahead(limiter, input + output, rate)) {
+            if (is_too_much_ahead(limiter, grant->sent_at_ns, input + output, rate)) {
                 *retry_at_ns = grant->sent_at_ns + MOOT_LIMITER_POLL_NS;
                 return MOOT_EAGAIN;
             }
@@ -185,7 +194,7 @@ static int meters_take(struct moot_limiter *limiter, const uint64_t estimate[MOO
         if (rc)
             return rc;
     }
-    return MOOT_OK;
+    return moot__limiter_day_take(limiter, estimate, grant, retry_at_ns);
 }
 
 int moot__limiter_reserve(struct moot_limiter *limiter, uint64_t now_ns,
@@ -229,9 +238,9 @@ static void meter_correct(struct moot_limiter *limiter, enum moot_meter meter, u
         return;
     uint64_t really = cost_ns(units, rate);
     if (really > charged)
-        atomic_fetch_add(&limiter->arrival_ns[meter], really - charged);
+        atomic_fetch_add(&limiter->meters->arrival_ns[meter], really - charged);
     else if (really < charged)
-        lower_by(&limiter->arrival_ns[meter], charged - really);
+        lower_by(&limiter->meters->arrival_ns[meter], charged - really);
 }
 
 void moot__limiter_settle(struct moot_limiter *limiter, struct moot_grant *grant,
@@ -244,6 +253,7 @@ void moot__limiter_settle(struct moot_limiter *limiter, struct moot_grant *grant
     meter_correct(limiter, MOOT_METER_OUTPUT, grant->charged_ns[MOOT_METER_OUTPUT], output_tokens);
     meter_correct(limiter, MOOT_METER_TOKENS, grant->charged_ns[MOOT_METER_TOKENS],
                   input_tokens + output_tokens);
+    moot__limiter_day_settle(limiter, grant, input_tokens + output_tokens);
     if (output_tokens) {
         atomic_fetch_add(&limiter->estimated_output, grant->output_tokens);
         atomic_fetch_add(&limiter->used_output, output_tokens);
@@ -268,11 +278,12 @@ void moot__limiter_snapshot(struct moot_limiter *limiter, struct moot_limiter_sn
 {
     for (unsigned i = 0; i < MOOT_METERS; i++) {
         snapshot->per_minute[i] = atomic_load(&limiter->rate_milli[i]) / 1000;
-        snapshot->full_at_ns[i] = atomic_load(&limiter->arrival_ns[i]);
+        snapshot->full_at_ns[i] = atomic_load(&limiter->meters->arrival_ns[i]);
     }
     snapshot->in_flight = atomic_load(&limiter->in_flight);
     snapshot->in_flight_limit = atomic_load(&limiter->in_flight_limit);
-    snapshot->pause_until_ns = atomic_load(&limiter->pause_until_ns);
+    snapshot->pause_until_ns = paused_until_ns(limiter);
+    snapshot->day_until_ns = atomic_load(&limiter->day_until_ns);
     snapshot->granted = atomic_load(&limiter->granted);
     snapshot->succeeded = atomic_load(&limiter->succeeded);
     snapshot->throttled = atomic_load(&limiter->throttled);

@@ -28,12 +28,21 @@ enum moot_meter {
     MOOT_METERS,
 };
 
+/* What is counted by the day. */
+enum moot_day_meter {
+    MOOT_DAY_REQUESTS,
+    MOOT_DAY_TOKENS, /* of both kinds together */
+    MOOT_DAY_METERS,
+};
+
 struct moot_rates; /* agents/rate_headers.h */
 
 enum {
     MOOT_LIMITER_CONCURRENCY_START = 20,
     MOOT_LIMITER_CONCURRENCY_MAX = 4096, /* the default ceiling of the adaptive limit */
     MOOT_LIMITER_MARKS = 128,
+    MOOT_LIMITER_DAY_SLICES = 25, /* an hour each: the one that runs, and a day before it */
+    MOOT_LIMITER_MEMBERS = 64,    /* processes whose calls in flight are told apart */
 };
 
 /* How long a loop waits before it asks again when every slot is taken: the slot may be given back
@@ -44,19 +53,33 @@ enum {
 #define MOOT_LIMITER_PAUSE_MAX_NS (UINT64_C(120) * MOOT_NS_PER_S)
 
 struct moot_limiter_options {
-    uint64_t per_minute[MOOT_METERS]; /* the quota; 0: not known, nothing is held back */
-    uint32_t concurrency;             /* calls in flight; 0: adaptive */
-    uint32_t concurrency_max;         /* ceiling of the adaptive limit; 0: the default */
-    uint64_t burst_ns;                /* size of the buckets as a time of refill; 0: one second */
-    double headroom;                  /* share of the quota that is used, (0, 1]; 0: 0.97 */
+    uint64_t per_minute[MOOT_METERS];  /* the quota; 0: not known, nothing is held back */
+    uint64_t per_day[MOOT_DAY_METERS]; /* in any 24 hours, at any speed; 0: no such quota */
+    uint32_t concurrency;              /* calls in flight; 0: adaptive */
+    uint32_t concurrency_max;          /* ceiling of the adaptive limit; 0: the default */
+    uint64_t burst_ns;                 /* size of the buckets as a time of refill; 0: one second */
+    double headroom;                   /* share of the quota that is used, (0, 1]; 0: 0.97 */
 };
 
 /* What a reservation took. Opaque to callers but for sent_at_ns. */
 struct moot_grant {
     uint64_t sent_at_ns;              /* when it was granted, by the rules of then */
     uint64_t charged_ns[MOOT_METERS]; /* what was added to each theoretical arrival time */
-    uint64_t output_tokens;           /* the estimate */
+    uint64_t charged_day[MOOT_DAY_METERS];
+    uint64_t output_tokens; /* the estimate */
     bool is_held, is_probe;
+};
+
+/* What is spent of a quota: all that processes have in common that map it from one file. Atomics,
+ * each meaningful by itself, so that whoever is killed in the midst leaves nothing to be mended:
+ * what it had reserved flows back with the time. */
+struct moot_limiter_meters {
+    _Atomic uint64_t arrival_ns[MOOT_METERS]; /* GCRA: when the bucket will be full again */
+    _Atomic uint64_t pause_until_ns;          /* as the provider asked one for all */
+    _Atomic uint64_t days[MOOT_DAY_METERS][MOOT_LIMITER_DAY_SLICES]; /* limiter_day.c */
+    struct {
+        _Atomic uint64_t seen_ns, in_flight; /* when it reserved last, and how many were out */
+    } members[MOOT_LIMITER_MEMBERS];
 };
 
 struct moot_limiter_mark {
@@ -79,9 +102,10 @@ struct moot_limiter {
     double headroom;
     uint32_t concurrency_max;
     bool is_adaptive; /* the limit of calls in flight */
+    uint64_t per_day[MOOT_DAY_METERS];
+    struct moot_limiter_meters *meters; /* own, or those of several processes */
 
-    /* Shared, each meaningful by itself. */
-    _Atomic uint64_t arrival_ns[MOOT_METERS]; /* GCRA: when the bucket will be full again */
+    /* Shared by threads, each meaningful by itself. */
     _Atomic uint64_t rate_milli[MOOT_METERS]; /* in force; 0: unlimited */
     _Atomic uint64_t pause_until_ns;
     _Atomic uint32_t in_flight;
@@ -90,6 +114,8 @@ struct moot_limiter {
     _Atomic uint32_t probe;          /* enum probe_state in limiter.c */
     _Atomic uint64_t cut_at_ns;      /* requests granted up to here change nothing any more */
     _Atomic uint64_t granted, succeeded, throttled, cuts;
+    _Atomic uint64_t day_until_ns; /* a day's quota is gone until then, or sooner; 0: it is not */
+    _Atomic uint32_t member;       /* whose place in meters->members is ours, from 1 on; 0: none */
     struct moot_breaker breaker;
     _Atomic bool is_learning;       /* no quota is known: a rate of requests is learned */
     _Atomic uint32_t output_share;  /* what answers use of their estimates, in 1024ths */
@@ -143,6 +169,8 @@ struct moot_limiter {
         unsigned mark_count, mark_next;
         struct moot_limiter_mark marks[MOOT_LIMITER_MARKS];
     } adapt;
+
+    struct moot_limiter_meters own;
 };
 
 /* For progress lines and metrics; a picture, not a transaction. */
@@ -151,6 +179,7 @@ struct moot_limiter_snapshot {
     uint64_t full_at_ns[MOOT_METERS]; /* when its bucket will be full again */
     uint32_t in_flight, in_flight_limit;
     uint64_t pause_until_ns; /* in the past: not paused */
+    uint64_t day_until_ns;   /* a day's quota is gone until then; 0: it is not */
     uint64_t granted, succeeded, throttled, cuts;
     bool is_learned; /* the rate of requests was found, not given */
     struct moot_breaker_view breaker;
@@ -159,6 +188,11 @@ struct moot_limiter_snapshot {
 /* Starts with full buckets, which hold one burst. */
 void moot__limiter_init(struct moot_limiter *limiter, const struct moot_limiter_options *options,
                         uint64_t now_ns);
+
+/* From here on spend from these, which other processes may spend from as well; right after init,
+ * and with quotas given, since what is learned by trying is each process's own. They must outlive
+ * the limiter, and hold 0 where nobody has spent yet. */
+void moot__limiter_share(struct moot_limiter *limiter, struct moot_limiter_meters *meters);
 
 /* May a request of about this many tokens leave now? All meters and a slot, or nothing at all. The
  * estimate of both kinds together is their sum and is not read.

@@ -253,7 +253,7 @@ static void restore_rates(struct moot_limiter *limiter)
     atomic_store(&limiter->in_flight_limit, limiter->adapt.kept_limit);
     limiter->adapt.was_cut = false;
     if (atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]) == 0)
-        atomic_store(&limiter->arrival_ns[MOOT_METER_REQUESTS], 0);
+        atomic_store(&limiter->meters->arrival_ns[MOOT_METER_REQUESTS], 0);
 }
 
 /* About to cut: did the last cut help? After some that did not, give them up. */
@@ -373,7 +373,7 @@ static void empty_bucket(struct moot_limiter *limiter, enum moot_meter meter, ui
 {
     uint64_t one = cost_ns(1, atomic_load(&limiter->rate_milli[meter]));
     if (one > 0)
-        raise_to(&limiter->arrival_ns[meter],
+        raise_to(&limiter->meters->arrival_ns[meter],
                  now_ns + (one > limiter->burst_ns ? one : limiter->burst_ns));
 }
 
@@ -553,7 +553,7 @@ void moot__limiter_on_throttle(struct moot_limiter *limiter, uint64_t sent_at_ns
     if (retry_after_ns > MOOT_LIMITER_PAUSE_MAX_NS)
         retry_after_ns = MOOT_LIMITER_PAUSE_MAX_NS;
     if (!adapt_enter(limiter)) {
-        raise_to(&limiter->pause_until_ns, now_ns + retry_after_ns);
+        pause_all(limiter, now_ns + retry_after_ns);
         return;
     }
     uint64_t cut_at_ns = atomic_load(&limiter->cut_at_ns);
@@ -563,7 +563,7 @@ void moot__limiter_on_throttle(struct moot_limiter *limiter, uint64_t sent_at_ns
     if (sent_at_ns <= limiter->adapt.dry_ns)
         limiter->adapt.dry_accepted--; /* it was on its way when that was noted as accepted */
     if (!stay_noisy(limiter)) {
-        raise_to(&limiter->pause_until_ns, now_ns + retry_after_ns);
+        pause_all(limiter, now_ns + retry_after_ns);
         if (is_after_cut)
             refuse(limiter, now_ns, retry_after_ns);
         clean_restart(limiter, now_ns);

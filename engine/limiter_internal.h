@@ -48,6 +48,34 @@ static inline void raise_to(_Atomic uint64_t *value, uint64_t least)
     }
 }
 
+/* Never below 0: a rate that came or went in between may have moved the arrival under us. */
+static inline void lower_by(_Atomic uint64_t *value, uint64_t amount)
+{
+    uint64_t seen = atomic_load(value);
+    while (!atomic_compare_exchange_weak(value, &seen, seen > amount ? seen - amount : 0)) {
+    }
+}
+
+/* limiter_day.c: take a request and its tokens of the day's quotas, all or nothing. MOOT_EAGAIN
+ * with *retry_at_ns. Give it back; or correct the tokens by those that were really used. */
+MOOT_NODISCARD int moot__limiter_day_take(struct moot_limiter *limiter,
+                                          const uint64_t estimate[MOOT_METERS],
+                                          struct moot_grant *grant, uint64_t *retry_at_ns);
+void moot__limiter_day_give_back(struct moot_limiter *limiter, struct moot_grant *grant);
+void moot__limiter_day_settle(struct moot_limiter *limiter, struct moot_grant *grant,
+                              uint64_t tokens);
+
+/* limiter_share.c: the calls in flight of all that spend from the same meters. */
+uint64_t moot__limiter_at_once(struct moot_limiter *limiter, uint64_t now_ns);
+
+/* The provider asked for a pause: the other processes heed it as well. */
+static inline void pause_all(struct moot_limiter *limiter, uint64_t until_ns)
+{
+    raise_to(&limiter->pause_until_ns, until_ns);
+    if (limiter->meters != &limiter->own)
+        raise_to(&limiter->meters->pause_until_ns, until_ns);
+}
+
 /* limiter_adapt.c: the first request is about to leave; rates are measured from here. */
 void moot__limiter_begin_epoch(struct moot_limiter *limiter, uint64_t now_ns);
 

@@ -66,7 +66,7 @@ static void set_quota(struct moot_limiter *limiter, unsigned meter, uint64_t now
     limiter->adapt.quota_milli[meter] = quota;
     uint64_t rate = atomic_load(&limiter->rate_milli[meter]);
     if (old == 0) /* what was learned before is no longer needed */
-        raise_to(&limiter->arrival_ns[meter], now_ns);
+        raise_to(&limiter->meters->arrival_ns[meter], now_ns);
     if (old == 0 || rate == old || rate > quota)
         atomic_store(&limiter->rate_milli[meter], quota);
     bool is_known = false;
@@ -117,7 +117,7 @@ static void heed_remaining(struct moot_limiter *limiter, unsigned meter,
         return;
     if (delay_ns > DELAY_MAX_NS)
         delay_ns = DELAY_MAX_NS;
-    raise_to(&limiter->arrival_ns[meter], now_ns + delay_ns + limiter->burst_ns);
+    raise_to(&limiter->meters->arrival_ns[meter], now_ns + delay_ns + limiter->burst_ns);
 }
 
 void moot__limiter_on_rates(struct moot_limiter *limiter, const struct moot_rates *rates,

@@ -29,7 +29,8 @@ static void look_at(const struct moot_provider *provider, struct moot_limiter *l
         moot__view_copy(moot__view_str(now.breaker.cause), out->cause, sizeof out->cause);
         return;
     }
-    uint64_t until_ns = now.pause_until_ns;
+    uint64_t until_ns =
+        now.day_until_ns > now.pause_until_ns ? now.day_until_ns : now.pause_until_ns;
     for (unsigned i = 0; i < MOOT_METERS; i++)
         if (now.per_minute[i] && now.full_at_ns[i] > until_ns)
             until_ns = now.full_at_ns[i];

@@ -209,6 +209,8 @@ static const char everything[] =
     "    requests_per_minute: 600\n"
     "    input_tokens_per_minute: 80k\n"
     "    output_tokens_per_minute: 1.5M\n"
+    "    requests_per_day: 14400\n"
+    "    tokens_per_day: 500k\n"
     "    concurrency: auto\n"
     "    concurrency_max: 512\n"
     "    surface: chat\n"
@@ -245,6 +247,8 @@ static void everything_that_may_be_said(void **state)
     assert_int_equal(provider->quota.per_minute[MOOT_METER_REQUESTS], 600);
     assert_int_equal(provider->quota.per_minute[MOOT_METER_INPUT], 80000);
     assert_int_equal(provider->quota.per_minute[MOOT_METER_OUTPUT], 1500000);
+    assert_int_equal(provider->quota.per_day[MOOT_DAY_REQUESTS], 14400);
+    assert_int_equal(provider->quota.per_day[MOOT_DAY_TOKENS], 500000);
     assert_int_equal(provider->quota.concurrency, 0);
     assert_int_equal(provider->quota.concurrency_max, 512);
     assert_true(provider->timeouts.connect_ns == S / 4);
