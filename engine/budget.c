@@ -4,6 +4,8 @@
 
 #include "config.h"
 #include "engine/base/check.h"
+#include "engine/base/err.h"
+#include "quota_file.h"
 
 enum { QUOTAS_MAX = 64 };
 
@@ -11,24 +13,30 @@ struct moot_budget {
     const struct moot_allocator *allocator;
     atomic_uint references;
     unsigned count;
-    struct moot_limiter limiters[];
+    struct item {
+        struct moot_limiter limiter;
+        struct moot_quota_file file;
+    } items[];
 };
 
 int moot_budget_new(const struct moot_allocator *allocator, struct moot_plan *plan,
                     struct moot_budget **out)
 {
-    return moot_budget_new_with(allocator, plan, NULL, 0, out);
+    return moot_budget_new_with(allocator, plan, NULL, out, NULL);
 }
 
 /* Quotas in the plan's own terms. */
-static int read_quotas(const struct moot_plan *plan, const struct moot_quota *quotas, size_t count,
-                       struct moot_quota_override *out)
+static int read_quotas(const struct moot_plan *plan, const struct moot_budget_options *options,
+                       struct moot_quota_override *out, struct moot_error_info *info)
 {
-    if (count > QUOTAS_MAX)
-        return MOOT_ELIMIT;
-    for (size_t i = 0; i < count; i++) {
+    const struct moot_quota *quotas = options->quotas;
+    if (options->quota_count > QUOTAS_MAX)
+        return moot__fail(info, MOOT_ELIMIT, MOOT_PHASE_NONE, "more than %d quotas", QUOTAS_MAX);
+    for (size_t i = 0; i < options->quota_count; i++) {
         if (!moot__plan_provider(plan, quotas[i].provider))
-            return MOOT_ENOTFOUND;
+            return moot__fail(info, MOOT_ENOTFOUND, MOOT_PHASE_NONE,
+                              "a quota names a provider that the configuration does not have; "
+                              "without a `providers` section it is `default`");
         out[i].provider = quotas[i].provider;
         out[i].per_minute[MOOT_METER_REQUESTS] = quotas[i].requests_per_minute;
         out[i].per_minute[MOOT_METER_INPUT] = quotas[i].input_tokens_per_minute;
@@ -37,31 +45,50 @@ static int read_quotas(const struct moot_plan *plan, const struct moot_quota *qu
     return MOOT_OK;
 }
 
-int moot_budget_new_with(const struct moot_allocator *allocator, struct moot_plan *plan,
-                         const struct moot_quota *quotas, size_t quota_count,
-                         struct moot_budget **out)
+/* Buckets start full at time 0, so any later clock finds them full as well. */
+static int start(struct item *item, const struct moot_provider *provider,
+                 const struct moot_plan_overrides *overrides, struct moot_error_info *info)
 {
+    struct moot_limiter_options quota = moot__provider_quota(provider, overrides);
+    moot__limiter_init(&item->limiter, &quota, 0);
+    if (provider->share.len == 0)
+        return MOOT_OK;
+    int rc = moot__quota_file_open(&item->file, provider->share.ptr, &quota, info);
+    if (rc == MOOT_OK)
+        moot__limiter_share(&item->limiter, item->file.meters);
+    return rc;
+}
+
+int moot_budget_new_with(const struct moot_allocator *allocator, struct moot_plan *plan,
+                         const struct moot_budget_options *options, struct moot_budget **out,
+                         struct moot_error_info *info)
+{
+    static const struct moot_budget_options nothing = {.size = sizeof nothing};
     struct moot_quota_override items[QUOTAS_MAX];
-    struct moot_plan_overrides overrides = {.quotas = items, .quota_count = quota_count};
+    options = options ? options : &nothing;
+    struct moot_plan_overrides overrides = {.quotas = items, .quota_count = options->quota_count};
+    assert(options->size == sizeof *options);
     *out = NULL;
-    int rc = read_quotas(plan, quotas, quota_count, items);
+    int rc = read_quotas(plan, options, items, info);
     if (rc)
         return rc;
     size_t count = plan->provider_count;
     struct moot_budget *budget =
-        moot__calloc(allocator, 1, sizeof *budget + count * sizeof budget->limiters[0]);
+        moot__calloc(allocator, 1, sizeof *budget + count * sizeof budget->items[0]);
     if (!budget)
-        return MOOT_ENOMEM;
+        return moot__fail(info, MOOT_ENOMEM, MOOT_PHASE_NONE, "out of memory");
     budget->allocator = allocator;
     atomic_init(&budget->references, 1);
     budget->count = (unsigned)count;
-    /* Buckets start full at time 0, so any later clock finds them full as well. */
-    for (size_t i = 0; i < count; i++) {
-        struct moot_limiter_options quota = moot__provider_quota(&plan->providers[i], &overrides);
-        moot__limiter_init(&budget->limiters[i], &quota, 0);
-    }
-    *out = budget;
-    return MOOT_OK;
+    for (size_t i = 0; i < count; i++)
+        budget->items[i].file.fd = -1;
+    for (size_t i = 0; i < count && rc == MOOT_OK; i++)
+        rc = start(&budget->items[i], &plan->providers[i], &overrides, info);
+    if (rc == MOOT_OK)
+        *out = budget;
+    else
+        moot_budget_unref(budget);
+    return rc;
 }
 
 struct moot_budget *moot_budget_ref(struct moot_budget *budget)
@@ -72,14 +99,17 @@ struct moot_budget *moot_budget_ref(struct moot_budget *budget)
 
 void moot_budget_unref(struct moot_budget *budget)
 {
-    if (budget && atomic_fetch_sub_explicit(&budget->references, 1, memory_order_acq_rel) == 1)
-        moot__free(budget->allocator, budget);
+    if (!budget || atomic_fetch_sub_explicit(&budget->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (unsigned i = 0; i < budget->count; i++)
+        moot__quota_file_close(&budget->items[i].file);
+    moot__free(budget->allocator, budget);
 }
 
 struct moot_limiter *moot__budget_limiter(struct moot_budget *budget, unsigned provider)
 {
     assert(provider < budget->count);
-    return &budget->limiters[provider];
+    return &budget->items[provider].limiter;
 }
 
 unsigned moot__budget_count(const struct moot_budget *budget)

@@ -52,6 +52,7 @@ struct moot_provider {
     const struct moot_http1_header *headers;
     size_t header_count;
     struct moot_limiter_options quota;
+    struct moot_view share; /* path of the quota's file, NUL-terminated; empty: not shared */
     struct moot_timeouts timeouts;
     struct moot_retry_policy retry;
     const struct moot_price *prices;

@@ -15,6 +15,7 @@ static moot_words provider_keys = {"type",
                                    "tokens_per_minute",
                                    "requests_per_day",
                                    "tokens_per_day",
+                                   "share",
                                    "concurrency",
                                    "concurrency_max",
                                    "allow_http",
@@ -69,6 +70,33 @@ static int read_quota(struct moot_config_reader *reader, const struct moot_tree 
             return rc;
     }
     return read_concurrency(reader, node, quota);
+}
+
+/* Like the path of a secret, relative to the configuration's folder. */
+static int read_share(struct moot_config_reader *reader, const struct moot_tree *node,
+                      struct moot_view *share)
+{
+    struct moot_view path = {NULL, 0};
+    int rc = moot__config_text(reader, node, &path);
+    if (rc || !node || node->type == MOOT_JSON_NULL)
+        return rc;
+    if (path.len == 0 || strlen(path.ptr) != path.len)
+        return moot__config_fail(reader, MOOT_ECONFIG, node,
+                                 "'share' must be the path of a file, which moot makes");
+    if (path.ptr[0] == '/' || reader->folder.len == 0) {
+        *share = path;
+        return MOOT_OK;
+    }
+    size_t len = reader->folder.len + 1 + path.len;
+    char *joined = moot__arena_alloc(&reader->plan->arena, len + 1);
+    if (!joined)
+        return moot__config_out_of_memory(reader);
+    memcpy(joined, reader->folder.ptr, reader->folder.len);
+    joined[reader->folder.len] = '/';
+    memcpy(joined + reader->folder.len + 1, path.ptr, path.len);
+    joined[len] = '\0';
+    *share = moot__view(joined, len);
+    return MOOT_OK;
 }
 
 static int read_timeouts(struct moot_config_reader *reader, const struct moot_tree *node,
@@ -274,6 +302,8 @@ int moot__config_read_provider(struct moot_config_reader *reader, const struct m
         rc = read_type(reader, node, provider);
     if (rc == MOOT_OK)
         rc = read_quota(reader, node, &provider->quota);
+    if (rc == MOOT_OK)
+        rc = read_share(reader, moot__tree_get(node, "share"), &provider->share);
     if (rc == MOOT_OK)
         rc = read_timeouts(reader, moot__tree_get(node, "timeouts"), &provider->timeouts);
     if (rc == MOOT_OK)

@@ -183,7 +183,7 @@ static int init_parts(struct moot_engine *engine, const struct moot_engine_optio
     if (!rc && options->budget)
         engine->budget = moot_budget_ref(options->budget);
     else if (!rc)
-        rc = moot_budget_new(engine->allocator, engine->plan, &engine->budget);
+        rc = moot_budget_new_with(engine->allocator, engine->plan, NULL, &engine->budget, info);
     if (!rc)
         rc = init_upstreams(engine);
     return rc;

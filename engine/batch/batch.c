@@ -377,12 +377,13 @@ static int start_threads(struct moot_batch *batch, struct moot_error_info *info)
     struct moot_budget *budget = NULL;
     int rc = MOOT_OK;
     if (!batch->options.budget)
-        rc = moot_budget_new(batch->allocator, batch->options.plan, &budget);
+        rc = moot_budget_new_with(batch->allocator, batch->options.plan, NULL, &budget, info);
     if (budget)
         batch->options.budget = budget;
     atomic_store(&batch->has_budget, rc == MOOT_OK);
-    if (rc == MOOT_OK)
-        rc = moot__writer_start(&batch->writer, &batch->journal, NULL);
+    if (rc != MOOT_OK)
+        return rc;
+    rc = moot__writer_start(&batch->writer, &batch->journal, NULL);
     if (rc == MOOT_OK)
         rc = moot__input_start(&batch->input);
     if (rc != MOOT_OK)

@@ -130,12 +130,14 @@ static bool make_budget(const struct cli_args *args, struct moot_plan *plan,
         };
     if (count == 0)
         return true;
-    int rc = moot_budget_new_with(NULL, plan, quotas, count, out);
+    const struct moot_budget_options options = {sizeof options, quotas, count};
+    struct moot_error_info info = {0};
+    int rc = moot_budget_new_with(NULL, plan, &options, out, &info);
     if (rc == MOOT_ENOTFOUND)
         cli_error("--rate names a provider that the configuration does not have; without a "
                   "`providers` section it is `default`");
     else if (rc != MOOT_OK)
-        cli_error("--rate: %s", moot_error_text(rc));
+        cli_error_info(NULL, &info);
     return rc == MOOT_OK;
 }
 

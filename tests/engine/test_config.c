@@ -211,6 +211,7 @@ static const char everything[] =
     "    output_tokens_per_minute: 1.5M\n"
     "    requests_per_day: 14400\n"
     "    tokens_per_day: 500k\n"
+    "    share: quotas/databricks\n"
     "    concurrency: auto\n"
     "    concurrency_max: 512\n"
     "    surface: chat\n"
@@ -247,6 +248,7 @@ static void everything_that_may_be_said(void **state)
     assert_int_equal(provider->quota.per_minute[MOOT_METER_REQUESTS], 600);
     assert_int_equal(provider->quota.per_minute[MOOT_METER_INPUT], 80000);
     assert_int_equal(provider->quota.per_minute[MOOT_METER_OUTPUT], 1500000);
+    assert_view(provider->share, "quotas/databricks"); /* of a text without a folder */
     assert_int_equal(provider->quota.per_day[MOOT_DAY_REQUESTS], 14400);
     assert_int_equal(provider->quota.per_day[MOOT_DAY_TOKENS], 500000);
     assert_int_equal(provider->quota.concurrency, 0);

@@ -128,6 +128,7 @@ static const struct bad cases[] = {
     {OPENAI("api_key: env:KEY, requests_per_minute: 80q"), MOOT_ECONFIG, 3, 60, "80k or 1.5M"},
     {OPENAI("api_key: env:KEY, requests_per_minute: 0"), MOOT_ECONFIG, 3, 60, "from 1 on"},
     {OPENAI("api_key: env:KEY, tokens_per_day: none"), MOOT_ECONFIG, 3, 55, "80k or 1.5M"},
+    {OPENAI("api_key: env:KEY, share: ''"), MOOT_ECONFIG, 3, 46, "the path of a file"},
     {OPENAI("api_key: env:KEY, requests_per_minute: 1.5"), MOOT_ECONFIG, 3, 60, "whole"},
     {OPENAI("api_key: env:KEY, request_per_minute: 5"), MOOT_ECONFIG, 3, 39,
      "did you mean 'requests_per_minute'?"},

@@ -19,7 +19,8 @@ extern "C" {
  * quota. */
 struct moot_budget;
 
-/* Make a budget for the providers of `plan`. MOOT_ENOMEM. Any thread. */
+/* Make a budget for the providers of `plan`. MOOT_ENOMEM, and as moot_budget_new_with where quotas
+ * are shared. Any thread. */
 MOOT_API MOOT_NODISCARD int moot_budget_new(const struct moot_allocator *allocator,
                                             struct moot_plan *plan, struct moot_budget **out);
 
@@ -29,12 +30,25 @@ struct moot_quota {
     uint64_t requests_per_minute, input_tokens_per_minute, output_tokens_per_minute;
 };
 
-/* The same with quotas of the caller's. MOOT_ENOTFOUND if the plan has no provider of a name;
- * MOOT_ELIMIT for more than 64 quotas; MOOT_ENOMEM. Any thread. */
+struct moot_budget_options {
+    size_t size; /* sizeof this struct */
+    const struct moot_quota *quotas;
+    size_t quota_count;
+};
+
+/* The same with quotas of the caller's, and a message in `info` on failure; `options` and `info`
+ * may be NULL. MOOT_ENOTFOUND if the plan has no provider of a name; MOOT_ELIMIT for more than 64
+ * quotas; MOOT_ENOMEM. Any thread.
+ *
+ * A provider whose configuration says `share: PATH` spends together with all processes of this host
+ * that name the same file, which is made if it is not there and stays when the budget goes. Then
+ * also MOOT_ECONFIG if the file is not what it must be, MOOT_EIO or MOOT_ENOSPC if it cannot be
+ * opened. */
 MOOT_API MOOT_NODISCARD int moot_budget_new_with(const struct moot_allocator *allocator,
                                                  struct moot_plan *plan,
-                                                 const struct moot_quota *quotas,
-                                                 size_t quota_count, struct moot_budget **out);
+                                                 const struct moot_budget_options *options,
+                                                 struct moot_budget **out,
+                                                 struct moot_error_info *info);
 
 MOOT_API struct moot_budget *moot_budget_ref(struct moot_budget *budget);
 MOOT_API void moot_budget_unref(struct moot_budget *budget); /* NULL is allowed */
