@@ -61,6 +61,49 @@ class Quota(harness.Scenario):
     def test_hostile_headers(self):
         self.check(20, ["--quota-headers", "hostile"])
 
+    def start_shards(self, count, rows, config, output="out"):
+        harness.write_lines(self.path("in.jsonl"), harness.questions(rows))
+        with open(self.path("shared.yaml"), "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        return [self.start("batch", "-c", "shared.yaml", "in.jsonl", "-o", f"{output}.{i}.jsonl",
+                           "--shard", f"{i}/{count}", "--progress", "off")
+                for i in range(count)]
+
+    def shared(self, mock, rpm):
+        return {"models": harness.MODELS, "providers": {"default": {
+            "type": "databricks", "base_url": mock.url, "api_key": "env:DATABRICKS_TOKEN",
+            "requests_per_minute": rpm, "share": "quota"}}}
+
+    def test_shards_share_a_quota(self):
+        """Four processes on one quota, of which one is killed: they use it, and no more than it.
+        6,000 requests a minute, as 100 in a second so that the provider's burst is short."""
+        rows, rpm = 480, 6000
+        mock = self.mock("--rpm", str(rpm // 60), "--window", "1s", "--hints", "none",
+                         "--latency", "20ms")
+        shards = self.start_shards(4, rows, self.shared(mock, rpm))
+        mock.wait_for(lambda ledger: ledger["answered"] >= rows / 4)
+        shards[0].send(signal.SIGKILL)
+        began, before = time.monotonic(), mock.ledger_now()["answered"]
+        for shard in shards[1:]:
+            self.expect(self.finish(shard), 0)
+        elapsed_s = time.monotonic() - began
+        done = [len(harness.whole_lines_of(self.path(f"out.{i}.jsonl"))) for i in range(4)]
+        self.assertEqual(done[1:], [rows / 4] * 3)
+        ledger = mock.stop()
+        used = (ledger["answered"] - before) * 60 / elapsed_s
+        print(f"{ledger['throttled']} of {ledger['requests']} requests were refused; after the "
+              f"kill {used:.0f} answers a minute of {rpm}")
+        self.assertLessEqual(ledger["throttled"], 0.01 * ledger["requests"])
+
+    def test_another_quota_in_use(self):
+        mock = self.mock("--latency", "100ms")
+        first = self.start_shards(1, 4000, self.shared(mock, 600))[0]
+        mock.wait_for(lambda ledger: ledger["answered"] >= 2)
+        second = self.start_shards(1, 4000, self.shared(mock, 1200), "other")[0]
+        ended = self.finish(second)
+        self.expect(ended, 1, "quota is in use with another quota")
+        first.kill()
+
     def forget_results(self):
         for name in os.listdir(self.folder):
             if name.startswith("out."):
