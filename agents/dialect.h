@@ -43,6 +43,24 @@ struct moot_refusal {
     struct moot_view type; /* x-amzn-errortype: the error's name, where it is not in the body */
 };
 
+/* How a provider counts tokens against a quota of the minute. Sources:
+ *   Databricks  docs.databricks.com, foundation-model-apis/limits: max_tokens is reserved of OTPM
+ *               before the request is let in, and what was not used is given back
+ *   Bedrock     docs.aws.amazon.com/bedrock, quotas-token-burndown: as Databricks, of TPM; tokens
+ *               read from a cache do not count
+ *   Azure       learn.microsoft.com/azure/ai-services/openai/how-to/quota: an estimate from the
+ *               prompt and max_tokens, when the request comes
+ *   OpenAI      platform.openai.com/docs/guides/rate-limits: max_tokens counts when the request
+ *               comes; tokens from a cache count
+ *   Anthropic   docs.anthropic.com/en/api/rate-limits: OTPM counts what is written, whatever
+ *               max_tokens says; ITPM does not count what was read from a cache. Azure's Anthropic
+ *               surface is taken to be the same
+ * Where nothing is said, all false is right for most: set aside, and everything counts. */
+struct moot_counting {
+    bool only_used;   /* max_tokens does not count: nothing is set aside for an answer */
+    bool cached_free; /* input read from a cache does not count */
+};
+
 struct moot_dialect {
     const char *type; /* the provider's `type` in a configuration */
     const char
@@ -54,7 +72,8 @@ struct moot_dialect {
     const char *version, *version_header;
 
     const char *accept_stream; /* what a stream's Accept asks for; NULL: text/event-stream */
-    bool must_end;             /* a stream without its end marker is cut, whatever it said before */
+    struct moot_counting counting;
+    bool must_end; /* a stream without its end marker is cut, whatever it said before */
 
     /* Append the request target, from `/`: the path of the provider's base URL (with or without a
      * slash at its end, or empty), then this dialect's suffix. MOOT_ELIMIT, MOOT_ENOMEM. */

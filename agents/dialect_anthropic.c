@@ -25,6 +25,7 @@ const struct moot_dialect moot__dialect_anthropic = {
     .auth = MOOT_AUTH_X_API_KEY,
     .version = "2023-06-01",
     .version_header = "anthropic-version",
+    .counting = {.only_used = true, .cached_free = true},
     .must_end = true,
     .write_target = write_target,
     .write_body = write_body,

@@ -317,6 +317,7 @@ struct moot_limiter_options moot__provider_quota(const struct moot_provider *pro
                                                  const struct moot_plan_overrides *overrides)
 {
     struct moot_limiter_options quota = provider->quota;
+    quota.only_used = provider->dialect->counting.only_used;
     for (size_t i = 0; overrides && i < overrides->quota_count; i++) {
         const struct moot_quota_override *over = &overrides->quotas[i];
         for (unsigned m = 0; moot__view_eq(over->provider, provider->name) && m < MOOT_METERS; m++)

@@ -143,6 +143,8 @@ void moot__conversation_settle(struct moot_conversation *c)
         if (!(used->known & MOOT_TOKENS_COMPLETION))
             output = moot__estimate_tokens(c->reply.text.len);
     }
+    if (c->upstream->dialect->counting.cached_free)
+        input -= used->cached < input ? used->cached : input;
     moot__limiter_on_rates(limiter, &c->attempt.rates, moot__conversation_now(c));
     if (c->attempt.reach == MOOT_REACH_NOT_SENT)
         moot__limiter_cancel(limiter, &c->waiter.grant);

@@ -42,6 +42,7 @@ void moot__limiter_init(struct moot_limiter *limiter, const struct moot_limiter_
     atomic_init(&limiter->output_share, SHARE_ALL);
     atomic_init(&limiter->reserve_share, RESERVE_SHARE_START);
     limiter->is_adaptive = options->concurrency == 0;
+    limiter->only_used = options->only_used;
     limiter->concurrency_max =
         options->concurrency_max ? options->concurrency_max : MOOT_LIMITER_CONCURRENCY_MAX;
     uint32_t limit = options->concurrency;
@@ -184,7 +185,8 @@ static int meters_take(struct moot_limiter *limiter, const uint64_t estimate[MOO
         uint64_t units = estimate[i];
         if (i >= MOOT_METER_OUTPUT) {
             uint64_t input = i == MOOT_METER_TOKENS ? estimate[MOOT_METER_INPUT] : 0;
-            if (is_too_much_ahead(limiter, grant->sent_at_ns, input + output, rate)) {
+            if (!limiter->only_used &&
+                is_too_much_ahead(limiter, grant->sent_at_ns, input + output, rate)) {
                 *retry_at_ns = grant->sent_at_ns + MOOT_LIMITER_POLL_NS;
                 return MOOT_EAGAIN;
             }

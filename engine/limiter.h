@@ -56,6 +56,7 @@ struct moot_limiter_options {
     uint64_t per_minute[MOOT_METERS];  /* the quota; 0: not known, nothing is held back */
     uint64_t per_day[MOOT_DAY_METERS]; /* in any 24 hours, at any speed; 0: no such quota */
     uint32_t concurrency;              /* calls in flight; 0: adaptive */
+    bool only_used;                    /* the provider sets nothing aside for answers */
     uint32_t concurrency_max;          /* ceiling of the adaptive limit; 0: the default */
     uint64_t burst_ns;                 /* size of the buckets as a time of refill; 0: one second */
     double headroom;                   /* share of the quota that is used, (0, 1]; 0: 0.97 */
@@ -102,6 +103,7 @@ struct moot_limiter {
     double headroom;
     uint32_t concurrency_max;
     bool is_adaptive; /* the limit of calls in flight */
+    bool only_used;   /* estimates of answers are nothing that the provider sets aside */
     uint64_t per_day[MOOT_DAY_METERS];
     struct moot_limiter_meters *meters; /* own, or those of several processes */
 

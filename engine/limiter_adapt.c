@@ -152,7 +152,7 @@ static bool cut_reserve(struct moot_limiter *limiter)
 static void grow_reserve(struct moot_limiter *limiter)
 {
     uint32_t share = atomic_load(&limiter->reserve_share);
-    if (!limiter->adapt.is_reserve_found && share < RESERVE_SHARE_MAX)
+    if (!limiter->only_used && !limiter->adapt.is_reserve_found && share < RESERVE_SHARE_MAX)
         atomic_store(&limiter->reserve_share, (uint32_t)((double)share * RESERVE_GROWTH));
 }
 

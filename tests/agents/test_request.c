@@ -232,6 +232,20 @@ static void dialects_are_found_by_name(void **state)
     }
 }
 
+/* The table of struct moot_counting, row by row. */
+static void providers_count_tokens_in_their_ways(void **state)
+{
+    (void)state;
+    for (size_t i = 0; moot__dialect_at(i); i++) {
+        const struct moot_dialect *d = moot__dialect_at(i);
+        bool is_anthropic =
+            strcmp(d->type, "anthropic") == 0 || strcmp(d->surface, "anthropic") == 0;
+        bool is_bedrock = strcmp(d->type, "bedrock") == 0;
+        assert_int_equal(d->counting.only_used, is_anthropic);
+        assert_int_equal(d->counting.cached_free, is_anthropic || is_bedrock);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +258,7 @@ int main(void)
         cmocka_unit_test(azure_has_a_target_for_each_surface),
         cmocka_unit_test(strict_is_kept_from_who_refuses_it),
         cmocka_unit_test(dialects_are_found_by_name),
+        cmocka_unit_test(providers_count_tokens_in_their_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

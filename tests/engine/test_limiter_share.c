@@ -121,6 +121,16 @@ static void what_all_set_aside_is_one_sum(void **state)
     free(f);
 }
 
+static void where_only_what_is_used_counts_nothing_is_set_aside(void **state)
+{
+    (void)state;
+    struct moot_limiter_options options = tokens;
+    options.only_used = true;
+    struct fixture *f = fixture_new(&options);
+    assert_int_equal(at_once(f, 1, S), 100); /* all: the bucket holds ten minutes */
+    free(f);
+}
+
 static void what_a_dead_one_set_aside_is_forgotten(void **state)
 {
     (void)state;
@@ -163,6 +173,7 @@ int main(void)
         cmocka_unit_test(they_spend_from_one_day),
         cmocka_unit_test(a_pause_that_one_is_told_holds_all),
         cmocka_unit_test(what_all_set_aside_is_one_sum),
+        cmocka_unit_test(where_only_what_is_used_counts_nothing_is_set_aside),
         cmocka_unit_test(what_a_dead_one_set_aside_is_forgotten),
         cmocka_unit_test(more_than_there_are_places_for_still_spend_together),
     };
