@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include "engine/base/check.h"
+#include "engine/budget.h"
+#include "engine/config.h"
+#include "engine/engine.h"
 #include "scripted.h"
 
 #define ANSWER                                                                                     \
@@ -230,10 +233,45 @@ static void the_same_credential_is_not_tried_again(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* When the input meter's bucket is full again after an answer of 1,000 tokens, 900 from a cache. */
+static uint64_t full_after_cached(bool cached_free)
+{
+    static struct scripted scripted;
+    struct scripted_talk talk;
+    memset(&scripted, 0, sizeof scripted);
+    call_bench_init(&scripted.bench, NULL);
+    scripted_plan(&scripted, "http://127.0.0.1:4433/v1", NULL, ", input_tokens_per_minute: 60k");
+    struct moot_dialect dialect = moot__dialect_openai;
+    dialect.counting.cached_free = cached_free;
+    scripted.plan->providers[0].dialect = &dialect;
+    scripted_engine(&scripted);
+    scripted_ask(&scripted, &talk, false);
+    scripted_answer(&scripted, 0, "200 OK", "Content-Type: application/json\r\n",
+                    "{\"choices\":[{\"message\":{\"content\":\"Because.\"},"
+                    "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1000,"
+                    "\"completion_tokens\":5,\"total_tokens\":1005,"
+                    "\"prompt_tokens_details\":{\"cached_tokens\":900}}}");
+    scripted_finish(&scripted, &talk);
+    assert_string_equal(talk.error.message, "");
+    struct moot_limiter_snapshot now;
+    moot__limiter_snapshot(moot__budget_limiter(scripted.engine->budget, 0), &now);
+    scripted_close(&scripted);
+    return now.full_at_ns[MOOT_METER_INPUT];
+}
+
+static void input_from_a_cache_counts_where_it_does(void **state)
+{
+    (void)state;
+    uint64_t most_ns = full_after_cached(false), least_ns = full_after_cached(true);
+    uint64_t cost_ns = UINT64_C(900) * 60 * MOOT_NS_PER_S / 58200; /* 97 % of 60k a minute */
+    assert_in_range(most_ns - least_ns, cost_ns - 2, cost_ns + 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_sent),
+        cmocka_unit_test(input_from_a_cache_counts_where_it_does),
         cmocka_unit_test(answers_that_are_refused),
         cmocka_unit_test(a_refusal_that_is_cut_is_a_refusal),
         cmocka_unit_test(an_answer_without_a_type),
