@@ -17,6 +17,7 @@
 #include "limiter.h"
 #include "net/http1.h"
 #include "net/url.h"
+#include "price.h"
 #include "retry.h"
 
 /* The shipped values of the waits of a call; 0 in a plan never occurs. */
@@ -24,12 +25,6 @@
 #define MOOT_TIMEOUT_FIRST_BYTE_NS (UINT64_C(300) * MOOT_NS_PER_S)
 #define MOOT_TIMEOUT_IDLE_NS       (UINT64_C(120) * MOOT_NS_PER_S)
 #define MOOT_TIMEOUT_TOTAL_NS      (UINT64_C(600) * MOOT_NS_PER_S)
-
-/* US dollars per million tokens. */
-struct moot_price {
-    struct moot_view endpoint;
-    double input, output;
-};
 
 struct moot_timeouts {
     uint64_t connect_ns;    /* resolve, connect, TLS */

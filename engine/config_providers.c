@@ -134,10 +134,28 @@ static int read_retry(struct moot_config_reader *reader, const struct moot_tree 
     return rc;
 }
 
+static int read_price(struct moot_config_reader *reader, const struct moot_tree *entry,
+                      struct moot_price *price)
+{
+    static moot_words keys = {"input", "cached_input", "cache_write", "output", NULL};
+    int rc = moot__config_check_keys(
+        reader, entry, "a price (US dollars per million tokens of an endpoint)", keys);
+    if (rc == MOOT_OK)
+        rc = moot__config_amount(reader, moot__tree_get(entry, "input"), &price->input);
+    price->cached_input = price->cache_write = price->input;
+    if (rc == MOOT_OK)
+        rc = moot__config_amount(reader, moot__tree_get(entry, "cached_input"),
+                                 &price->cached_input);
+    if (rc == MOOT_OK)
+        rc = moot__config_amount(reader, moot__tree_get(entry, "cache_write"), &price->cache_write);
+    if (rc == MOOT_OK)
+        rc = moot__config_amount(reader, moot__tree_get(entry, "output"), &price->output);
+    return rc;
+}
+
 static int read_prices(struct moot_config_reader *reader, const struct moot_tree *node,
                        struct moot_provider *provider)
 {
-    static moot_words keys = {"input", "output", NULL};
     if (!node)
         return MOOT_OK;
     int rc = moot__config_expect(reader, node, MOOT_JSON_OBJECT);
@@ -151,12 +169,7 @@ static int read_prices(struct moot_config_reader *reader, const struct moot_tree
         struct moot_price *price = &prices[provider->price_count++];
         if (!moot__arena_copy(arena, entry->key, &price->endpoint))
             return moot__config_out_of_memory(reader);
-        rc = moot__config_check_keys(
-            reader, entry, "a price (US dollars per million tokens of an endpoint)", keys);
-        if (rc == MOOT_OK)
-            rc = moot__config_amount(reader, moot__tree_get(entry, "input"), &price->input);
-        if (rc == MOOT_OK)
-            rc = moot__config_amount(reader, moot__tree_get(entry, "output"), &price->output);
+        rc = read_price(reader, entry, price);
         if (rc)
             return rc;
     }

@@ -82,6 +82,7 @@ static void add_usage(struct moot_usage *sum, const struct moot_usage *usage)
     sum->total_tokens += usage->total_tokens;
     sum->reasoning_tokens += usage->reasoning_tokens;
     sum->cached_tokens += usage->cached_tokens;
+    sum->cache_written_tokens += usage->cache_written_tokens;
     sum->known = sum->known || usage->known;
 }
 
@@ -90,11 +91,7 @@ static double cost_of(const struct moot_conversation *c, const struct moot_agent
 {
     const struct moot_provider *provider = &c->engine->plan->providers[agent->provider];
     const struct moot_price *price = moot__provider_price(provider, agent->endpoint);
-    if (!price)
-        return 0;
-    return ((double)usage->input_tokens * price->input +
-            (double)usage->output_tokens * price->output) /
-           1e6;
+    return price ? moot__price_of(price, usage) : 0;
 }
 
 static void add_to_outcome(struct moot_conversation *c, const struct moot_agent *agent,
@@ -110,8 +107,15 @@ static void count_usage(struct moot_conversation *c)
     const struct moot_tokens *said = &c->reply.usage;
     if (!said->known)
         return;
-    const struct moot_usage usage = {said->prompt,    said->completion, said->total,
-                                     said->reasoning, said->cached,     true};
+    const struct moot_usage usage = {
+        .input_tokens = said->prompt,
+        .output_tokens = said->completion,
+        .total_tokens = said->total,
+        .reasoning_tokens = said->reasoning,
+        .cached_tokens = said->cached,
+        .cache_written_tokens = said->cache_written,
+        .known = true,
+    };
     add_usage(&c->used, &usage);
     add_to_outcome(c, c->agent, &usage);
     c->engine->stats.input_tokens += usage.input_tokens;

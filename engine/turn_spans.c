@@ -51,6 +51,8 @@ static void set_usage(struct moot_span *span, const struct moot_tokens *used)
         moot__span_set_u64(span, MOOT_ATTR_TOTAL_TOKENS, used->total);
     if (used->known & MOOT_TOKENS_CACHED)
         moot__span_set_u64(span, MOOT_ATTR_CACHED_TOKENS, used->cached);
+    if (used->known & MOOT_TOKENS_CACHE_WRITTEN)
+        moot__span_set_u64(span, MOOT_ATTR_CACHE_WRITTEN_TOKENS, used->cache_written);
 }
 
 static void set_times(struct moot_span *span, const struct moot_attempt *attempt)

@@ -42,7 +42,7 @@ static const struct piece operations[MOOT_SPAN_NAMES] = {
 /* The keys are copied with their padding: a constant size is a few moves, a length would be a call.
  */
 struct key {
-    char text[40];
+    char text[48];
     size_t len;
 };
 

@@ -65,6 +65,8 @@ enum moot_attr_privacy { MOOT_ATTR_METADATA, MOOT_ATTR_CONTENT };
     X(INPUT_TOKENS, "gen_ai.usage.input_tokens", U64, METADATA, "tokens of the prompt")            \
     X(CACHED_TOKENS, "gen_ai.usage.cache_read.input_tokens", U64, METADATA,                        \
       "of them, read from the provider's cache")                                                   \
+    X(CACHE_WRITTEN_TOKENS, "gen_ai.usage.cache_creation.input_tokens", U64, METADATA,             \
+      "of them, put into it")                                                                      \
     X(OUTPUT_TOKENS, "gen_ai.usage.output_tokens", U64, METADATA, "tokens of the answer")          \
     X(TOTAL_TOKENS, "moot.usage.total_tokens", U64, METADATA, "total as the provider counts")      \
     X(COST, "moot.cost", F64, METADATA, "cost by the configured prices")                           \

@@ -26,6 +26,7 @@ int moot__call_write(const struct moot_row *row, unsigned step,
         moot__json_write_member_u64(&w, "total_tokens", reply->usage.total_tokens);
         moot__json_write_member_u64(&w, "reasoning_tokens", reply->usage.reasoning_tokens);
         moot__json_write_member_u64(&w, "cached_tokens", reply->usage.cached_tokens);
+        moot__json_write_member_u64(&w, "cache_written_tokens", reply->usage.cache_written_tokens);
         moot__json_write_object_end(&w);
     }
     moot__json_write_object_end(&w);
@@ -59,6 +60,7 @@ static void read_usage(const struct moot_json *from, struct moot_usage *usage)
     moot__json_u64(moot__json_get(from, "total_tokens"), &usage->total_tokens);
     moot__json_u64(moot__json_get(from, "reasoning_tokens"), &usage->reasoning_tokens);
     moot__json_u64(moot__json_get(from, "cached_tokens"), &usage->cached_tokens);
+    moot__json_u64(moot__json_get(from, "cache_written_tokens"), &usage->cache_written_tokens);
 }
 
 static int copy_texts(struct moot_arena *arena, const struct moot_json *line,

@@ -208,6 +208,11 @@ static void write_facts(struct moot_json_writer *w, const struct moot_row_facts 
     if (facts->usage.known) {
         moot__json_write_member_u64(w, "input_tokens", facts->usage.input_tokens);
         moot__json_write_member_u64(w, "output_tokens", facts->usage.output_tokens);
+        if (facts->usage.cached_tokens)
+            moot__json_write_member_u64(w, "cached_tokens", facts->usage.cached_tokens);
+        if (facts->usage.cache_written_tokens)
+            moot__json_write_member_u64(w, "cache_written_tokens",
+                                        facts->usage.cache_written_tokens);
     }
     if (facts->cost > 0)
         moot__json_write_member_double(w, "cost", facts->cost);
@@ -310,6 +315,9 @@ static void recall_facts(const struct moot_json *line, struct moot_row_facts *fa
     facts->usage.known =
         moot__json_u64(moot__json_get(moot, "input_tokens"), &facts->usage.input_tokens) &&
         moot__json_u64(moot__json_get(moot, "output_tokens"), &facts->usage.output_tokens);
+    moot__json_u64(moot__json_get(moot, "cached_tokens"), &facts->usage.cached_tokens);
+    moot__json_u64(moot__json_get(moot, "cache_written_tokens"),
+                   &facts->usage.cache_written_tokens);
     if (moot__json_u64(moot__json_get(moot, "took_us"), &number))
         facts->took_ns = number * MOOT_NS_PER_US;
     if (moot__json_u64(moot__json_get(moot, "waited_us"), &number))

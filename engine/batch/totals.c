@@ -22,6 +22,8 @@ void moot__totals_add(struct moot_totals *totals, const struct moot_row_facts *f
     totals->possible_duplicates += facts->possible_duplicate;
     totals->input_tokens += facts->usage.input_tokens;
     totals->output_tokens += facts->usage.output_tokens;
+    totals->cached_tokens += facts->usage.cached_tokens;
+    totals->cache_written_tokens += facts->usage.cache_written_tokens;
     totals->cost += facts->cost;
 }
 
@@ -64,6 +66,8 @@ void moot__totals_write(const struct moot_totals *totals, struct moot_json_write
     moot__json_write_member_object_begin(w, "tokens");
     moot__json_write_member_u64(w, "input", totals->input_tokens);
     moot__json_write_member_u64(w, "output", totals->output_tokens);
+    moot__json_write_member_u64(w, "cached", totals->cached_tokens);
+    moot__json_write_member_u64(w, "cache_written", totals->cache_written_tokens);
     moot__json_write_object_end(w);
     moot__json_write_member_double(w, "cost", totals->cost);
     write_quantiles(w, "row_ms", &totals->took);

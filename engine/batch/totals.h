@@ -16,6 +16,7 @@ struct moot_totals {
     uint64_t failed_by_class[MOOT_TOTALS_CLASSES];
     uint64_t calls, retries, possible_duplicates;
     uint64_t input_tokens, output_tokens;
+    uint64_t cached_tokens, cache_written_tokens; /* of the input */
     double cost;
     struct moot_hist took;   /* nanoseconds from begin to end of the rows that were answered */
     struct moot_hist worked; /* the same without the waiting */

@@ -217,7 +217,8 @@ static const char everything[] =
     "    surface: chat\n"
     "    timeouts: {connect: 250ms, first_byte: 5s, idle: 1m, total: 1h}\n"
     "    retry: {unknown: fail, max_attempts: 4}\n"
-    "    prices: {c: {input: 0.5, output: 1.5}, '*': {input: 1, output: 2}}\n"
+    "    prices: {c: {input: 0.5, cached_input: 0.1, cache_write: 0.6, output: 1.5},\n"
+    "             '*': {input: 1, output: 2}}\n"
     "    headers: {X-Team: eval}\n"
     "  local: {type: openai, base_url: 'http://localhost:1234/v1', concurrency: 8}\n"
     "  far: {type: openai, base_url: http://10.0.0.1/v1, allow_http: true, api_key: null}\n"
@@ -258,7 +259,11 @@ static void everything_that_may_be_said(void **state)
     assert_true(provider->retry.unknown_fails);
     assert_int_equal(provider->retry.attempts_max, 4);
     assert_true(moot__provider_price(provider, MOOT_VIEW("c"))->output == 1.5);
+    assert_true(moot__provider_price(provider, MOOT_VIEW("c"))->cached_input == 0.1);
+    assert_true(moot__provider_price(provider, MOOT_VIEW("c"))->cache_write == 0.6);
     assert_true(moot__provider_price(provider, MOOT_VIEW("x"))->output == 2.0);
+    assert_true(moot__provider_price(provider, MOOT_VIEW("x"))->cached_input == 1.0);
+    assert_true(moot__provider_price(provider, MOOT_VIEW("x"))->cache_write == 1.0);
     assert_view(provider->headers[0].value, "eval");
 
     const struct moot_provider *local = moot__plan_provider(plan, MOOT_VIEW("local"));

@@ -25,8 +25,10 @@ struct moot_message {
 
 struct moot_usage {
     uint64_t input_tokens, output_tokens, total_tokens;
-    uint64_t reasoning_tokens, cached_tokens;
-    bool known; /* the provider said so; else zero */
+    uint64_t reasoning_tokens;     /* of the output */
+    uint64_t cached_tokens;        /* of the input, read from the provider's cache */
+    bool known;                    /* the provider said so; else zero */
+    uint64_t cache_written_tokens; /* of the input, put into it */
 };
 
 /* How one role of the flow ended. Texts are valid until the callback that shows them returns. */
