@@ -1,6 +1,6 @@
 /* A conversation as the engine would hold it, up to where a call would leave: the same prompt, the
  * same parameters, the same estimates, so that what `moot check` shows is what a run sends. */
-#include <moot/preview.h>
+#include "preview.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,6 @@
 
 enum { ID_SHOWN_MAX = 80 }; /* bytes */
 
-#define TOKENS_PER_PRICE 1e6
-
 struct previewer {
     const struct moot_preview_options *options;
     const struct moot_plan *plan;
@@ -30,13 +28,6 @@ struct previewer {
     struct moot_arena arena; /* of one conversation */
     struct moot_error_info *info;
     bool has_shown; /* the first conversation's calls */
-};
-
-/* What is asked: a row, or the options' messages. */
-struct question {
-    const struct moot_message *messages;
-    size_t message_count;
-    struct moot_view params;
 };
 
 size_t moot_plan_step_count(const struct moot_plan *plan)
@@ -55,7 +46,7 @@ struct moot_plan_step moot_plan_step_at(const struct moot_plan *plan, size_t ind
 
 /* --- one conversation ------------------------------------------------------------------------ */
 
-static int begin_transcript(struct previewer *previewer, const struct question *question,
+static int begin_transcript(struct previewer *previewer, const struct moot_question *question,
                             struct moot_transcript *transcript, struct moot_error_info *problem)
 {
     struct moot_turn *turns =
@@ -154,9 +145,7 @@ static int preview_step(struct previewer *previewer, struct moot_transcript *tra
         moot__provider_price(&plan->providers[agent->provider], agent->endpoint);
     call.has_price = price != NULL;
     if (price)
-        call.cost = ((double)call.input_tokens * price->input +
-                     (double)call.output_tokens * price->output) /
-                    TOKENS_PER_PRICE;
+        call.cost = moot__price_at_most(price, call.input_tokens, call.output_tokens);
     *earlier += call.output_tokens;
     add_to_sums(previewer, &call);
     if (!previewer->has_shown && previewer->options->on_call)
@@ -165,7 +154,7 @@ static int preview_step(struct previewer *previewer, struct moot_transcript *tra
 }
 
 /* MOOT_ENOMEM ends everything; any other failure is the question's, and is in `problem`. */
-static int preview_question(struct previewer *previewer, const struct question *question,
+static int preview_question(struct previewer *previewer, const struct moot_question *question,
                             struct moot_error_info *problem)
 {
     struct moot_transcript transcript;
@@ -210,7 +199,7 @@ static int preview_row(struct previewer *previewer, const struct moot_row *row,
     if (rc == MOOT_OK) {
         if (moot__id_set_add(seen, row->key, row->line) != MOOT_OK)
             return MOOT_ENOMEM;
-        struct question question = {row->messages, row->message_count, row->params};
+        struct moot_question question = {row->messages, row->message_count, row->params};
         rc = preview_question(previewer, &question, &problem);
     }
     if (rc == MOOT_ENOMEM)
@@ -323,9 +312,22 @@ static int preview_file(struct previewer *previewer)
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
+double moot__preview_cost(const struct moot_plan *plan, const struct moot_allocator *allocator,
+                          const struct moot_question *question)
+{
+    const struct moot_preview_options nothing_shown = {.allocator = allocator};
+    struct moot_preview sums = {.is_bounded = true, .has_prices = true};
+    struct previewer previewer = {.options = &nothing_shown, .plan = plan, .sums = &sums};
+    struct moot_error_info problem = {0};
+    moot__arena_init(&previewer.arena, allocator, MOOT_LIMIT_CONVERSATION_BYTES);
+    int rc = preview_question(&previewer, question, &problem);
+    moot__arena_deinit(&previewer.arena);
+    return rc == MOOT_OK && sums.is_bounded && sums.has_prices ? sums.cost : 0;
+}
+
 static int preview_messages(struct previewer *previewer)
 {
-    struct question question = {
+    struct moot_question question = {
         previewer->options->messages, previewer->options->message_count, {"", 0}};
     struct moot_error_info problem = {0};
     previewer->sums->rows = 1;

@@ -29,6 +29,7 @@
 #include "engine/config.h"
 #include "engine/conversation.h"
 #include "engine/engine.h"
+#include "engine/preview.h"
 #include "feeder.h"
 #include "input.h"
 #include "journal.h"
@@ -298,6 +299,16 @@ static unsigned share(unsigned total, unsigned count, unsigned index)
     return total / count + (index < total % count);
 }
 
+/* On the engine's thread. */
+static double cost_most(const struct moot_row *row, const void *data)
+{
+    const struct moot_batch *batch = data;
+    const struct moot_question question = {row->messages, row->message_count, row->params};
+    return row->error.code == MOOT_OK
+               ? moot__preview_cost(batch->options.plan, batch->allocator, &question)
+               : 0;
+}
+
 static int start_loop(struct moot_batch *batch, unsigned index, struct moot_error_info *info)
 {
     struct batch_loop *loop = &batch->loops[index];
@@ -332,6 +343,8 @@ static int start_loop(struct moot_batch *batch, unsigned index, struct moot_erro
         .stream = options->stream,
         .row_timeout_ns = options->row_timeout_ns,
         .outage_max_ns = options->outage_max_ns ? options->outage_max_ns : OUTAGE_MAX_NS,
+        .cost_most = options->cost_max > 0 ? cost_most : NULL,
+        .cost_data = batch,
         .on_done = on_feeder_done,
         .data = loop,
     };

@@ -83,9 +83,9 @@ static void record(struct moot_feeder *feeder, const struct moot_row *row,
     else
         rc = put(feeder, is_answer ? MOOT_JOURNAL_RESULTS : MOOT_JOURNAL_ERRORS, row, &facts);
     if (rc == MOOT_OK)
-        moot__tally_end(feeder->options.tally, &facts);
+        moot__tally_end(feeder->options.tally, &facts, row->cost_most);
     else
-        moot__tally_give_up(feeder->options.tally);
+        moot__tally_give_up(feeder->options.tally, row->cost_most);
 }
 
 /* What fails every row alike, and what the user can do about it; NULL of anything else. */
@@ -147,7 +147,7 @@ static void on_done(struct moot_conversation *conversation, const struct moot_ou
     moot__ignore(conversation);
     if (outcome->error.code == MOOT_ECANCELED || is_refused(feeder, &outcome->error) ||
         is_outage(feeder, &outcome->error))
-        moot__tally_give_up(feeder->options.tally);
+        moot__tally_give_up(feeder->options.tally, feed->row->cost_most);
     else
         record(feeder, feed->row, outcome);
     free_feed(feed);
@@ -219,7 +219,7 @@ static void feed_row(struct moot_feeder *feeder, struct moot_row *row)
     if (row->error.code != MOOT_OK) {
         record(feeder, row, NULL);
     } else if (rc == MOOT_ENOMEM || rc == MOOT_EBUSY) {
-        moot__tally_give_up(feeder->options.tally);
+        moot__tally_give_up(feeder->options.tally, row->cost_most);
         fail_run(feeder, rc, "a conversation could not be begun");
     } else {
         moot__fail_at(&row->error, MOOT_EINPUT, row->line, 0, "the row cannot be asked: %s",
@@ -236,6 +236,8 @@ static bool peek_row(struct moot_feeder *feeder)
     if (feeder->next)
         return true;
     int rc = options->source->next(options->source, &feeder->next);
+    if (rc == MOOT_OK && options->cost_most)
+        feeder->next->cost_most = options->cost_most(feeder->next, options->cost_data);
     if (rc == MOOT_OK || rc == MOOT_EAGAIN)
         return rc == MOOT_OK;
     if (rc != MOOT_ENOTFOUND)
@@ -249,7 +251,8 @@ static bool begin_row(struct moot_feeder *feeder)
 {
     if (feeder->in_flight >= feeder->options.in_flight_max || !peek_row(feeder))
         return false;
-    enum moot_tally_verdict verdict = moot__tally_ask(feeder->options.tally);
+    enum moot_tally_verdict verdict =
+        moot__tally_ask(feeder->options.tally, feeder->next->cost_most);
     if (verdict != MOOT_TALLY_GO) {
         feeder->ended = verdict == MOOT_TALLY_STOP;
         return false;

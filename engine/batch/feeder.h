@@ -50,6 +50,9 @@ struct moot_feeder_options {
     bool stream;
     uint64_t row_timeout_ns;
     uint64_t outage_max_ns;
+    /* The most that a row can cost; 0: nobody knows. NULL: nobody asks. */
+    double (*cost_most)(const struct moot_row *row, const void *data);
+    const void *cost_data;
     void (*on_done)(void *data); /* nothing runs and nothing will begin; once */
     void *data;
 };

@@ -33,6 +33,7 @@ struct moot_row {
     const struct moot_json *metadata; /* first of the members that nobody here knows, or NULL */
     const struct moot_agent_reply *replies; /* known already, from a run before */
     size_t reply_count;
+    double cost_most;             /* US dollars, reserved while it is in flight; 0: not known */
     struct moot_error_info error; /* not MOOT_OK: never to be asked; the line says why */
     bool is_duplicate;            /* the error is: its id was met before */
 };

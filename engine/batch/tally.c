@@ -1,5 +1,7 @@
-/* The cost limit reserves: each row in flight counts as much as the mean row that ended. Until one
- * has, few may run, so that a limit that is far too low is found out cheaply. */
+/* The cost limit reserves: each row in flight counts as much as it can cost, or as the mean row
+ * that ended where that is more: an estimate of the input may be too low, and nothing may bound the
+ * output. Of rows without a bound few may run until one has ended, so that a limit that is far too
+ * low is found out cheaply. */
 #include "tally.h"
 
 #include "engine/base/check.h"
@@ -54,44 +56,69 @@ static void stop(struct moot_tally *tally, enum moot_tally_stop why,
 }
 
 /* Locked. */
-static enum moot_tally_verdict judge_cost(struct moot_tally *tally)
+static void stop_for_cost(struct moot_tally *tally, double most)
+{
+    struct moot_error_info info;
+    double spent = tally->synced.counts.cost, max = tally->limits.cost_max;
+    if (most > 0)
+        moot__fail(&info, MOOT_EBUDGET, MOOT_PHASE_NONE,
+                   "the next row would pass the cost limit of %g: %g is spent, and it may cost %g",
+                   max, spent, most);
+    else
+        moot__fail(&info, MOOT_EBUDGET, MOOT_PHASE_NONE,
+                   "the next row would pass the cost limit of %g: %g is spent", max, spent);
+    stop(tally, MOOT_STOP_THRESHOLD, &info);
+}
+
+/* Locked. */
+static enum moot_tally_verdict judge_cost(struct moot_tally *tally, double most)
 {
     const struct moot_batch_progress *counts = &tally->synced.counts;
     double max = tally->limits.cost_max;
     if (max <= 0)
         return MOOT_TALLY_GO;
     uint64_t ended = counts->rows_succeeded + counts->rows_failed;
-    if (ended == 0 && counts->rows_in_flight >= UNKNOWN_COST_ROWS)
+    if (most <= 0 && ended == 0 && counts->rows_in_flight >= UNKNOWN_COST_ROWS)
         return MOOT_TALLY_WAIT;
     double mean = ended ? (counts->cost - tally->synced.cost_before) / (double)ended : 0;
-    double then = counts->cost + mean * (double)(counts->rows_in_flight + 1);
+    double by_mean = mean * (double)(counts->rows_in_flight + 1);
+    double by_bound = tally->synced.reserved + most;
+    double then = counts->cost + (by_bound > by_mean ? by_bound : by_mean);
     if (counts->cost < max && then <= max)
         return MOOT_TALLY_GO;
     if (counts->rows_in_flight > 0 && counts->cost < max)
         return MOOT_TALLY_WAIT;
-    struct moot_error_info info;
-    moot__fail(&info, MOOT_EBUDGET, MOOT_PHASE_NONE,
-               "the next row would pass the cost limit of %g: %g is spent", max, counts->cost);
-    stop(tally, MOOT_STOP_THRESHOLD, &info);
+    stop_for_cost(tally, most);
     return MOOT_TALLY_STOP;
 }
 
-enum moot_tally_verdict moot__tally_ask(struct moot_tally *tally)
+enum moot_tally_verdict moot__tally_ask(struct moot_tally *tally, double most)
 {
     lock(tally);
     enum moot_tally_verdict verdict =
-        tally->synced.stop != MOOT_STOP_NONE ? MOOT_TALLY_STOP : judge_cost(tally);
-    if (verdict == MOOT_TALLY_GO)
+        tally->synced.stop != MOOT_STOP_NONE ? MOOT_TALLY_STOP : judge_cost(tally, most);
+    if (verdict == MOOT_TALLY_GO) {
         tally->synced.counts.rows_in_flight++;
+        tally->synced.reserved += most;
+    }
     unlock(tally);
     return verdict;
 }
 
-void moot__tally_give_up(struct moot_tally *tally)
+/* Locked. What is left by rounding goes with the last row. */
+static void leave(struct moot_tally *tally, double most)
 {
-    lock(tally);
     assert(tally->synced.counts.rows_in_flight > 0);
     tally->synced.counts.rows_in_flight--;
+    tally->synced.reserved -= most;
+    if (tally->synced.counts.rows_in_flight == 0 || tally->synced.reserved < 0)
+        tally->synced.reserved = 0;
+}
+
+void moot__tally_give_up(struct moot_tally *tally, double most)
+{
+    lock(tally);
+    leave(tally, most);
     unlock(tally);
 }
 
@@ -113,12 +140,11 @@ static void judge_errors(struct moot_tally *tally)
     stop(tally, MOOT_STOP_THRESHOLD, &info);
 }
 
-void moot__tally_end(struct moot_tally *tally, const struct moot_row_facts *facts)
+void moot__tally_end(struct moot_tally *tally, const struct moot_row_facts *facts, double most)
 {
     lock(tally);
     struct moot_batch_progress *counts = &tally->synced.counts;
-    assert(counts->rows_in_flight > 0);
-    counts->rows_in_flight--;
+    leave(tally, most);
     counts->rows_succeeded += facts->code == MOOT_OK;
     counts->rows_failed += facts->code != MOOT_OK;
     counts->calls += facts->calls;

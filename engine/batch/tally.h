@@ -34,6 +34,7 @@ struct moot_tally {
         pthread_mutex_t mutex;
         struct moot_batch_progress counts;
         double cost_before; /* of earlier runs, within counts.cost */
+        double reserved;    /* the most that the rows in flight can cost */
         enum moot_tally_stop stop;
         bool cancel;
         struct moot_error_info why;
@@ -45,12 +46,13 @@ MOOT_NODISCARD int moot__tally_init(struct moot_tally *tally,
 void moot__tally_deinit(struct moot_tally *tally);
 void moot__tally_earlier_cost(struct moot_tally *tally, double cost);
 
-/* On GO a row is counted as in flight: it ends by moot__tally_end or moot__tally_give_up. */
-enum moot_tally_verdict moot__tally_ask(struct moot_tally *tally);
-void moot__tally_give_up(struct moot_tally *tally); /* it leaves no line */
+/* May a row begin that costs `most` at most (US dollars; 0: nobody knows)? On GO it is in flight,
+ * and that much is reserved: it ends by moot__tally_end or moot__tally_give_up, told the same. */
+enum moot_tally_verdict moot__tally_ask(struct moot_tally *tally, double most);
+void moot__tally_give_up(struct moot_tally *tally, double most); /* it leaves no line */
 
 /* It leaves a line. */
-void moot__tally_end(struct moot_tally *tally, const struct moot_row_facts *facts);
+void moot__tally_end(struct moot_tally *tally, const struct moot_row_facts *facts, double most);
 void moot__tally_throttled(struct moot_tally *tally);
 
 void moot__tally_stop(struct moot_tally *tally, enum moot_tally_stop stop,

@@ -269,6 +269,35 @@ static void the_cost_limit_reserves_what_is_in_flight(void **state)
     assert_int_equal(why.code, MOOT_EBUDGET);
 }
 
+static double four_at_most(const struct moot_row *row, const void *data)
+{
+    assert_non_null(row);
+    assert_null(data);
+    return 4.0;
+}
+
+static void the_cost_limit_reserves_what_a_row_can_cost(void **state)
+{
+    struct fixture *f = *state;
+    struct moot_error_info why;
+    set_limits(f, &(struct moot_tally_limits){.cost_max = 9.0});
+    f->feeder.options.cost_most = four_at_most;
+    f->feeder.options.in_flight_max = 5;
+    moot__feeder_pump(&f->feeder);
+    assert_int_equal(f->begun, 2); /* 8 are reserved */
+    end(f, 0, MOOT_OK, 1.0);       /* 1 spent, 4 reserved: another fits */
+    assert_int_equal(f->begun, 3);
+    end(f, 1, MOOT_ECANCELED, 0); /* gives back what it reserved */
+    assert_int_equal(f->begun, 4);
+    end(f, 2, MOOT_OK, 4.0);
+    assert_int_equal(moot__tally_stopped(&f->tally, NULL), MOOT_STOP_NONE);
+    end(f, 3, MOOT_OK, 1.0); /* 6 spent: nothing runs, and 4 more would pass */
+    assert_int_equal(f->begun, 4);
+    assert_int_equal(moot__tally_stopped(&f->tally, &why), MOOT_STOP_THRESHOLD);
+    assert_int_equal(why.code, MOOT_EBUDGET);
+    assert_non_null(strstr(why.message, "it may cost 4"));
+}
+
 /* The limit is met by the last row: nothing was held back, so nothing was stopped. */
 static void a_run_that_costs_just_its_limit_is_complete(void **state)
 {
@@ -343,6 +372,7 @@ int main(void)
         TEST(a_row_that_cannot_begin_fails_alone),
         TEST(no_memory_for_a_conversation_fails_the_run),
         TEST(the_cost_limit_reserves_what_is_in_flight),
+        TEST(the_cost_limit_reserves_what_a_row_can_cost),
         TEST(a_run_that_costs_just_its_limit_is_complete),
         TEST(a_row_that_waits_for_money_begins_when_there_is_some),
         TEST(an_outage_stops_the_run_and_leaves_its_rows_as_they_were),

@@ -2,6 +2,7 @@
 #include "tests/support/test.h"
 
 #include <moot.h>
+#include <moot/preview.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct fixture {
     struct moot_batch *running;
     uint64_t interrupt_at_rows; /* 0: never */
     bool interrupt_twice;
+    const char *role_extra, *provider_extra; /* more members, as ", key: value" */
 };
 
 static const char *const names[] = {
@@ -88,7 +90,8 @@ static void on_progress(void *context, const struct moot_batch_progress *progres
 static int set_up(void **state)
 {
     static struct fixture f;
-    f = (struct fixture){.emulator = moot_emulator_options_default()};
+    f = (struct fixture){
+        .emulator = moot_emulator_options_default(), .role_extra = "", .provider_extra = ""};
     snprintf(f.folder, sizeof f.folder, "batch-XXXXXX");
     assert_non_null(mkdtemp(f.folder));
     snprintf(f.input, sizeof f.input, "%s/in.jsonl", f.folder);
@@ -110,11 +113,11 @@ static void load_plan(struct fixture *f, const char *url)
     char text[1024];
     snprintf(text, sizeof text,
              "models:\n"
-             "  oracle: {endpoint: model-a, instruction: Answer.}\n"
-             "  judge: {endpoint: model-b, instruction: Judge.}\n"
+             "  oracle: {endpoint: model-a, instruction: Answer.%s}\n"
+             "  judge: {endpoint: model-b, instruction: Judge.%s}\n"
              "configuration: {user_response_instruction: Better please.}\n"
-             "providers: {default: {type: openai, base_url: \"%s/v1\", api_key: env:KEY}}\n",
-             url);
+             "providers: {default: {type: openai, base_url: \"%s/v1\", api_key: env:KEY%s}}\n",
+             f->role_extra, f->role_extra, url, f->provider_extra);
     struct moot_plan_options plan = {
         .size = sizeof plan, .path = "test.yaml", .text = moot__view_str(text)};
     assert_int_equal(setenv("KEY", "secret", 1), 0);
@@ -326,6 +329,33 @@ static void too_many_errors_stop_the_run(void **state)
     assert_int_equal(count_of(f, "out.batch.json", "\"status\":\"cancelled\""), 1);
 }
 
+/* The provider's own books: whatever was in flight had its price set aside. */
+static void the_cost_limit_holds_with_many_at_once(void **state)
+{
+    enum { ROWS = 100, FIT = 10 };
+    struct fixture *f = *state;
+    struct moot_emulator_ledger ledger;
+    struct moot_preview sums;
+    write_rows(f, ROWS);
+    f->role_extra = ", max_tokens: 4";
+    f->provider_extra = ", prices: {'*': {input: 1000, output: 3000}}";
+    start(f);
+    const struct moot_preview_options preview = {
+        .size = sizeof preview, .plan = f->plan, .path = f->input, .limit = FIT};
+    assert_int_equal(moot_preview(&preview, &sums, &f->info), MOOT_OK);
+    f->options.cost_max = sums.cost;
+    f->options.concurrency = 64;
+    f->options.loops = 2;
+    assert_int_equal(run(f), MOOT_BATCH_THRESHOLD);
+    assert_int_equal(f->info.code, MOOT_EBUDGET);
+    moot_emulator_thread_ledger(f->provider, &ledger);
+    double cost = ((double)ledger.tokens_in * 1000 + (double)ledger.tokens_out * 3000) / 1e6;
+    assert_true(cost <= f->options.cost_max);
+    assert_true(f->last.cost > cost - 1e-9 && f->last.cost < cost + 1e-9);
+    assert_in_range(f->last.rows_succeeded, FIT - 1, ROWS - 1);
+    assert_int_equal(f->last.rows_failed, 0);
+}
+
 static void a_refused_credential_stops_the_run(void **state)
 {
     struct fixture *f = *state;
@@ -385,6 +415,7 @@ int main(void)
         TEST(an_interrupted_run_goes_on),
         TEST(bad_and_duplicate_rows_fail_alone),
         TEST(too_many_errors_stop_the_run),
+        TEST(the_cost_limit_holds_with_many_at_once),
         TEST(a_refused_credential_stops_the_run),
         TEST(shards_share_the_rows),
         TEST(wrong_options_and_files_are_told),

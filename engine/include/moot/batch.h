@@ -70,7 +70,7 @@ struct moot_batch_options {
     bool has_errors_max;                    /* stop once more rows than errors_max failed */
     uint64_t errors_max;
     double errors_percent_max; /* the same, of the rows that ended, from 20 on; 0: none */
-    double cost_max;           /* begin no row that would pass it; 0: none */
+    double cost_max;           /* begin no row that could pass it; 0: none */
     /* Stop when a provider has answered nobody for so long, or for a minute if it never did; 0:
      * half an hour. */
     uint64_t outage_max_ns;

@@ -38,7 +38,7 @@ struct moot_preview_call {
     uint64_t input_tokens;  /* estimated from sizes; earlier answers count as long as they may be */
     uint64_t output_tokens; /* the most that the answer may have; 0: nothing bounds it */
     bool has_price;
-    double cost; /* of both, by the plan's prices */
+    double cost; /* of both, by the plan's prices, no input from a cache */
 };
 
 struct moot_preview_options {
