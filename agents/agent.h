@@ -39,6 +39,8 @@ struct moot_agent {
     struct moot_view instruction; /* its system message; empty: none is sent */
     unsigned provider;            /* index in the plan */
     struct moot_params params;
+    const struct moot_agent
+        *fallback; /* the same role elsewhere, asked when this one cannot; NULL */
 };
 
 struct moot_agents {

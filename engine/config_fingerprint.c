@@ -28,6 +28,22 @@ static int compare_params(const void *a, const void *b)
     return compare_views((*left)->name, (*right)->name);
 }
 
+/* Nothing where there are none: the plans of earlier versions keep their fingerprints. */
+static void write_fallbacks(struct moot_json_writer *w, const struct moot_plan *plan,
+                            const struct moot_agent *agent)
+{
+    if (!agent)
+        return;
+    moot__json_write_member_array_begin(w, "fallbacks");
+    for (; agent; agent = agent->fallback) {
+        moot__json_write_object_begin(w);
+        moot__json_write_member_string(w, "endpoint", agent->endpoint);
+        moot__json_write_member_str(w, "type", plan->providers[agent->provider].dialect->type);
+        moot__json_write_object_end(w);
+    }
+    moot__json_write_array_end(w);
+}
+
 static int write_agent(struct moot_json_writer *w, struct moot_plan *plan,
                        const struct moot_agent *agent)
 {
@@ -49,6 +65,7 @@ static int write_agent(struct moot_json_writer *w, struct moot_plan *plan,
         moot__json_write_value(w, sorted[i]->value);
     }
     moot__json_write_object_end(w);
+    write_fallbacks(w, plan, agent->fallback);
     moot__json_write_object_end(w);
     return MOOT_OK;
 }

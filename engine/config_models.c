@@ -222,6 +222,70 @@ static int check_dialect(struct moot_config_reader *reader, const struct moot_tr
     return rc || finish ? moot__config_out_of_memory(reader) : MOOT_OK;
 }
 
+/* One of the endpoints of a role: a name, or a map with the provider beside it. */
+static int read_choice(struct moot_config_reader *reader, const struct moot_tree *role,
+                       const struct moot_tree *entry, struct moot_agent *agent)
+{
+    static moot_words keys = {"endpoint", "provider", NULL};
+    const struct moot_tree *name = entry, *provider = role;
+    int rc = MOOT_OK;
+    if (entry->type == MOOT_JSON_OBJECT) {
+        rc = moot__config_check_keys(reader, entry, "an endpoint", keys);
+        name = moot__tree_get(entry, "endpoint");
+        provider = moot__tree_get(entry, "provider") ? entry : role;
+    }
+    if (rc == MOOT_OK && name)
+        rc = moot__config_text(reader, name, &agent->endpoint);
+    if (rc == MOOT_OK && agent->endpoint.len == 0)
+        rc = moot__config_fail(reader, MOOT_ECONFIG, entry,
+                               "an endpoint is the model's name at its provider, or a map "
+                               "{endpoint: NAME, provider: NAME}");
+    if (rc == MOOT_OK)
+        rc = read_provider_name(reader, provider, &agent->provider);
+    return rc ? rc : check_dialect(reader, role, agent);
+}
+
+/* Whether the last of a chain is in it twice. */
+static bool is_twice(const struct moot_agent *first, const struct moot_agent *last)
+{
+    for (const struct moot_agent *agent = first; agent != last; agent = agent->fallback)
+        if (agent->provider == last->provider && moot__view_eq(agent->endpoint, last->endpoint))
+            return true;
+    return false;
+}
+
+/* `endpoint: [first, next, ...]`: a chain of agents that differ in where they are asked. */
+static int read_choices(struct moot_config_reader *reader, const struct moot_tree *role,
+                        const struct moot_tree *list, struct moot_agent *first)
+{
+    if (list->count == 0 || list->count > MOOT_LIMIT_ENDPOINTS)
+        return moot__config_fail(reader, MOOT_ECONFIG, list,
+                                 "'endpoint' is one name, or a list of 1 to %d in the order in "
+                                 "which they are asked",
+                                 MOOT_LIMIT_ENDPOINTS);
+    struct moot_agent *agents =
+        moot__arena_calloc(&reader->plan->arena, list->count, sizeof *agents);
+    if (!agents)
+        return moot__config_out_of_memory(reader);
+    const struct moot_agent role_alone = *first;
+    struct moot_agent *agent = first;
+    for (const struct moot_tree *entry = list->child; entry; entry = entry->next) {
+        if (entry != list->child) {
+            struct moot_agent *next = agents++;
+            *next = role_alone;
+            agent->fallback = next;
+            agent = next;
+        }
+        int rc = read_choice(reader, role, entry, agent);
+        if (rc)
+            return rc;
+        if (is_twice(first, agent))
+            return moot__config_fail(reader, MOOT_ECONFIG, entry,
+                                     "this endpoint is in the list already; remove one of them");
+    }
+    return MOOT_OK;
+}
+
 static int read_role(struct moot_config_reader *reader, const struct moot_tree *role,
                      struct moot_agent *agent)
 {
@@ -232,9 +296,14 @@ static int read_role(struct moot_config_reader *reader, const struct moot_tree *
         return moot__config_fail_key(reader, MOOT_ECONFIG, role, "a role needs a name");
     if (!moot__arena_copy(&reader->plan->arena, role->key, &agent->role))
         return moot__config_out_of_memory(reader);
+    const struct moot_tree *endpoint = moot__tree_get(role, "endpoint");
     rc = read_params(reader, role, agent);
     if (rc == MOOT_OK)
-        rc = moot__config_text(reader, moot__tree_get(role, "endpoint"), &agent->endpoint);
+        rc = moot__config_text(reader, moot__tree_get(role, "instruction"), &agent->instruction);
+    if (rc == MOOT_OK && endpoint && endpoint->type == MOOT_JSON_ARRAY)
+        return read_choices(reader, role, endpoint, agent);
+    if (rc == MOOT_OK)
+        rc = moot__config_text(reader, endpoint, &agent->endpoint);
     if (rc)
         return rc;
     if (agent->endpoint.len == 0)
@@ -242,9 +311,7 @@ static int read_role(struct moot_config_reader *reader, const struct moot_tree *
                                      "role '%.*s' has no endpoint; add endpoint: NAME, "
                                      "the model's name at its provider",
                                      (int)role->key.len, role->key.ptr);
-    rc = moot__config_text(reader, moot__tree_get(role, "instruction"), &agent->instruction);
-    if (rc == MOOT_OK)
-        rc = read_provider_name(reader, role, &agent->provider);
+    rc = read_provider_name(reader, role, &agent->provider);
     return rc ? rc : check_dialect(reader, role, agent);
 }
 

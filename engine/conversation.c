@@ -7,6 +7,9 @@
  *    │        │        │    └─ backoff ◄── (failed, again)
  *    └────────┴────────┴──────────┴────┴─────────┴────► closing ──► done
  *
+ * An endpoint that cannot answer hands over to the next one of its role: from quota (it fails for
+ * everybody) or call to credential again, until a token was shown.
+ *
  * slot     waits for one of the engine's places; the one that leaves wakes us
  * pick     asks the flow who speaks, assembles the messages and encodes the request; never waits,
  *          and goes to closing when nobody is left to speak
@@ -31,7 +34,8 @@ static const struct moot_sm_state conversation_states[STATES] = {
     [PICK] = {"pick", MOOT_SM_TO(CREDENTIAL) | MOOT_SM_TO(CLOSING)},
     [CREDENTIAL] = {"credential", MOOT_SM_TO(QUOTA) | MOOT_SM_TO(CLOSING)},
     [QUOTA] = {"quota", MOOT_SM_TO(CALL) | MOOT_SM_TO(CREDENTIAL) | MOOT_SM_TO(CLOSING)},
-    [CALL] = {"call", MOOT_SM_TO(PICK) | MOOT_SM_TO(BACKOFF) | MOOT_SM_TO(CLOSING)},
+    [CALL] = {"call", MOOT_SM_TO(PICK) | MOOT_SM_TO(CREDENTIAL) | MOOT_SM_TO(BACKOFF) |
+                          MOOT_SM_TO(CLOSING)},
     [BACKOFF] = {"backoff", MOOT_SM_TO(CREDENTIAL) | MOOT_SM_TO(CLOSING)},
     [CLOSING] = {"closing", MOOT_SM_TO(DONE)},
     [DONE] = {"done", 0},
@@ -210,7 +214,7 @@ static bool do_quota(struct moot_conversation *c)
         c->may_depart = false;
         moot__gate_enter(&c->upstream->gate, &c->waiter, moot__conversation_now(c));
         moot__upstream_pump(c->upstream);
-        if (!c->waiter.grant.is_held)
+        if (c->entered && !c->waiter.grant.is_held) /* not sent to the next endpoint at once */
             moot__conversation_tell_queued(c);
     }
     if (!c->may_depart || c->sm.current != QUOTA)
@@ -219,13 +223,26 @@ static bool do_quota(struct moot_conversation *c)
     return conv_move(c, has_credential(c) ? CALL : CREDENTIAL);
 }
 
+/* Ask the role's next endpoint. */
+static bool conv_fall_back(struct moot_conversation *c)
+{
+    struct moot_error_info why;
+    if (moot__conversation_fall_back(c, &why))
+        return conv_end(c, &why);
+    return conv_move(c, CREDENTIAL);
+}
+
 /* The provider has failed for longer than the conversation cares to wait. */
 void moot__conversation_expire(struct moot_list *node)
 {
     struct moot_waiter *waiter = moot__list_entry(node, struct moot_waiter, node);
     struct moot_conversation *c = moot__container_of(waiter, struct moot_conversation, waiter);
     struct moot_error_info why;
-    if (moot__conversation_outage(c, &why))
+    if (c->agent->fallback) {
+        c->record.limiter_wait_ns += conv_waited(c);
+        conv_fall_back(c);
+        moot__conversation_wake(c);
+    } else if (moot__conversation_outage(c, &why))
         conv_end(c, &why);
     else
         conv_fail(c, MOOT_EOUTAGE, MOOT_PHASE_LIMITER); /* it came back this moment */
@@ -376,6 +393,13 @@ static bool on_failed(struct moot_conversation *c)
     c->attempt.error.possible_duplicate = c->possible_duplicate;
     if (verdict.again && verdict.refresh_credential)
         verdict.again = can_have_another(c);
+    if (moot__conversation_must_fall_back(c, &verdict)) {
+        struct moot_error_info error = c->attempt.error;
+        struct moot_event event = {.type = MOOT_EVENT_RETRY, .error = &error};
+        conv_fall_back(c);
+        moot__conversation_tell(c, &event);
+        return true;
+    }
     if (!verdict.again) {
         c->outcome.possible_duplicate = c->outcome.possible_duplicate || c->possible_duplicate;
         moot__conversation_end_turn(c);
@@ -418,8 +442,9 @@ static bool do_call(struct moot_conversation *c)
     }
     moot__timer_stop(c->engine->transport, &c->timer);
     c->worked_ns += moot__conversation_now(c) - c->state_since_ns;
+    struct moot_upstream *upstream = c->upstream; /* of this call, whoever is asked next */
     bool moved = c->attempt.error.code == MOOT_OK ? on_answered(c) : on_failed(c);
-    moot__upstream_pump(c->upstream);
+    moot__upstream_pump(upstream);
     return moved;
 }
 
@@ -460,25 +485,6 @@ static bool do_closing(struct moot_conversation *c)
     return conv_move(c, DONE);
 }
 
-static void fill_outcome(struct moot_conversation *c)
-{
-    struct moot_outcome *outcome = &c->outcome;
-    outcome->replies = c->replies;
-    outcome->reply_count = moot__conversation_at(c);
-    outcome->ended_wall_ns = moot__wall_ns(c->engine->transport);
-    /* Of a turn that did not end: cancelled, say, after an attempt that may have been billed. */
-    outcome->possible_duplicate = outcome->possible_duplicate || c->possible_duplicate;
-    if (outcome->error.code != MOOT_OK) {
-        outcome->text = moot__buf_view(&c->reply.text); /* partial */
-        outcome->model = c->agent ? c->agent->endpoint : (struct moot_view){NULL, 0};
-        return;
-    }
-    const struct moot_agent_reply *last = &c->replies[moot__conversation_at(c) - 1];
-    outcome->text = last->text;
-    outcome->model = last->endpoint;
-    outcome->finish_reason = last->finish_reason;
-}
-
 void moot__conversation_free(struct moot_conversation *c)
 {
     const struct moot_allocator *allocator = c->engine->allocator;
@@ -494,7 +500,7 @@ void moot__conversation_free(struct moot_conversation *c)
 static void do_done(struct moot_conversation *c)
 {
     struct moot_engine *engine = c->engine;
-    fill_outcome(c);
+    moot__conversation_fill_outcome(c);
     moot__conversation_span(&c->record, engine, &c->outcome, c->params_text);
     engine->stats.conversations_done++;
     if (c->has_slot)

@@ -55,6 +55,19 @@ static int copy_params(struct moot_conversation *c, struct moot_view params)
     return rc == MOOT_EINPUT ? MOOT_EJSON : rc;
 }
 
+/* The reply says which endpoint of the role's; one that says nothing is of the first. */
+static const struct moot_agent *find_endpoint(const struct moot_conversation *c, unsigned agent,
+                                              const struct moot_agent_reply *reply)
+{
+    const struct moot_plan *plan = c->engine->plan;
+    const struct moot_agent *first = &plan->agents.items[agent];
+    for (const struct moot_agent *one = first; one; one = one->fallback)
+        if (moot__view_eq(one->endpoint, reply->endpoint) &&
+            moot__view_eq(plan->providers[one->provider].name, reply->provider))
+            return one;
+    return first;
+}
+
 static int copy_replies(struct moot_conversation *c,
                         const struct moot_conversation_options *options)
 {
@@ -71,8 +84,10 @@ static int copy_replies(struct moot_conversation *c,
         assert(there);
         moot__ignore(there);
         *kept = options->replies[i];
-        kept->role = c->engine->plan->agents.items[agent].role;
-        kept->endpoint = c->engine->plan->agents.items[agent].endpoint;
+        const struct moot_agent *who = find_endpoint(c, agent, kept);
+        kept->role = who->role;
+        kept->endpoint = who->endpoint;
+        kept->provider = c->engine->plan->providers[who->provider].name;
         int rc = moot__transcript_add(&c->transcript, options->replies[i].text);
         if (!rc)
             rc = keep_view(c, options->replies[i].model, &kept->model);
@@ -81,7 +96,7 @@ static int copy_replies(struct moot_conversation *c,
         if (rc)
             return rc;
         kept->text = c->transcript.replies[i];
-        moot__conversation_add_known(c, kept, agent);
+        moot__conversation_add_known(c, kept, who);
     }
     return MOOT_OK;
 }

@@ -46,7 +46,8 @@ struct moot_conversation {
     struct moot_buf target, body;
     size_t shown; /* bytes of the reply that the user has seen */
     unsigned attempts, failures, throttles, excuses;
-    struct moot_usage used; /* by all attempts so far */
+    unsigned fallbacks, attempts_elsewhere; /* endpoints given up, and how often they were tried */
+    struct moot_usage used;                 /* by all attempts so far */
     bool refreshed, possible_duplicate;
     uint64_t state_since_ns, wait_since_ns;
     struct moot_turn_record record; /* for the spans */
@@ -77,14 +78,21 @@ bool moot__conversation_wants_tokens(const struct moot_conversation *c);
  * a call used is settled with the limiter, and counted, once each. */
 MOOT_NODISCARD int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent,
                                                    struct moot_error_info *why);
+MOOT_NODISCARD int moot__conversation_fall_back(struct moot_conversation *c,
+                                                struct moot_error_info *why); /* there is one */
 MOOT_NODISCARD int moot__conversation_keep_reply(struct moot_conversation *c);
 void moot__conversation_settle(struct moot_conversation *c);
 void moot__conversation_add_known(struct moot_conversation *c, const struct moot_agent_reply *reply,
-                                  unsigned agent);             /* from before */
-void moot__conversation_end_turn(struct moot_conversation *c); /* writes its spans */
+                                  const struct moot_agent *agent); /* from before */
+void moot__conversation_end_turn(struct moot_conversation *c);     /* writes its spans */
+void moot__conversation_fill_outcome(struct moot_conversation *c);
 
 /* conversation_retry.c: the attempt has failed. Tells the limiter, and says what is to be done. */
 void moot__conversation_judge(struct moot_conversation *c, struct moot_retry_verdict *verdict);
+
+/* After that: is it for the next endpoint to answer? */
+bool moot__conversation_must_fall_back(const struct moot_conversation *c,
+                                       const struct moot_retry_verdict *verdict);
 
 /* Whether its provider fails for everybody, and what there is to say about it. */
 bool moot__conversation_outage(const struct moot_conversation *c, struct moot_error_info *why);

@@ -12,6 +12,9 @@
 /* Without a rule of the plan, failures that count are tried this often in all. */
 enum { ATTEMPTS_MAX = 8, EXCUSES_MAX = 2 * ATTEMPTS_MAX };
 
+/* Who is asked to wait for longer than this asks the next endpoint, if there is one. */
+#define FALLBACK_WAIT_NS (60 * MOOT_NS_PER_S)
+
 static enum moot_fault fault_of(const struct moot_conversation *c)
 {
     const struct moot_error_info *error = &c->attempt.error;
@@ -104,6 +107,48 @@ void moot__conversation_judge(struct moot_conversation *c, struct moot_retry_ver
         moot__limiter_on_throttle(c->upstream->gate.limiter, c->waiter.grant.sent_at_ns,
                                   moot__conversation_now(c), verdict->retry_after_ns);
     }
+}
+
+/* Would another endpoint meet the same? A request that is wrong, or too long, is so everywhere. */
+static bool is_of_endpoint(const struct moot_error_info *error)
+{
+    switch (error->code) {
+    case MOOT_EQUOTA:
+    case MOOT_EAUTH:
+    case MOOT_ECREDENTIAL:
+    case MOOT_ETHROTTLED:
+        return true;
+    case MOOT_ELIMIT:
+    case MOOT_ENOMEM:
+    case MOOT_EINPUT:
+    case MOOT_ECANCELED:
+    case MOOT_ECERT: /* a matter of trust is told, not walked around */
+        return false;
+    case MOOT_EPROVIDER:
+        return error->http_status == 404 || error->http_status >= 500 || error->retriable;
+    default:
+        return true; /* what happens on the way, and answers that are none */
+    }
+}
+
+/* A limit on waiting is needed here alone: where there is nowhere to go, a refusal is waited out.
+ */
+static bool is_kept_waiting(const struct moot_conversation *c,
+                            const struct moot_retry_verdict *verdict)
+{
+    unsigned most = c->upstream->provider->retry.attempts_max;
+    return c->is_throttled && (verdict->retry_after_ns > FALLBACK_WAIT_NS ||
+                               c->throttles >= (most ? most : ATTEMPTS_MAX));
+}
+
+bool moot__conversation_must_fall_back(const struct moot_conversation *c,
+                                       const struct moot_retry_verdict *verdict)
+{
+    if (!c->agent->fallback || c->has_shown || verdict->reason == MOOT_RETRY_UNKNOWN ||
+        !is_of_endpoint(&c->attempt.error))
+        return false;
+    return !verdict->again || is_kept_waiting(c, verdict) ||
+           moot__limiter_is_failing(c->upstream->gate.limiter);
 }
 
 bool moot__conversation_outage(const struct moot_conversation *c, struct moot_error_info *why)

@@ -42,19 +42,22 @@ static int encode(struct moot_conversation *c, const struct moot_turns *turns,
     return moot__json_write_finish(&writer);
 }
 
-int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent,
-                                    struct moot_error_info *why)
+/* Whoever has a fallback waits for no outage: the gate lets pass those who find out whether it is
+ * over, and sends the others on. */
+enum { PATIENCE_WITH_FALLBACK_NS = 1 };
+
+/* c->agent is whom to ask. */
+static int prepare(struct moot_conversation *c, struct moot_error_info *why)
 {
     const struct moot_plan *plan = c->engine->plan;
-    c->agent = &plan->agents.items[agent];
     c->upstream = &c->engine->upstreams[c->agent->provider];
-    c->attempts = c->failures = c->throttles = c->excuses = 0;
-    c->used = (struct moot_usage){0};
-    c->refreshed = c->possible_duplicate = c->has_shown = false;
+    c->failures = c->throttles = c->excuses = 0;
+    c->attempts_elsewhere = c->attempts;
+    c->refreshed = false;
     c->shown = 0;
     moot__reply_reset(&c->reply);
     moot__gate_waiter_init(&c->waiter);
-    c->waiter.patience_ns = c->outage_limit_ns;
+    c->waiter.patience_ns = c->agent->fallback ? PATIENCE_WITH_FALLBACK_NS : c->outage_limit_ns;
     c->waiter.began_ns = moot__conversation_now(c);
     c->waiter.rank = moot__conversation_at(c) ? MOOT_RANK_UNDER_WAY : MOOT_RANK_NEW;
     moot__turn_record_begin(&c->record, c->engine);
@@ -70,6 +73,28 @@ int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent,
     moot__turn_record_assembled(&c->record, c->engine, c->body.len);
     if (rc && why->code != rc)
         moot__ignore(moot__fail(why, rc, MOOT_PHASE_PREPARE, "%s", moot_error_text(rc)));
+    return rc;
+}
+
+int moot__conversation_prepare_turn(struct moot_conversation *c, unsigned agent,
+                                    struct moot_error_info *why)
+{
+    c->agent = &c->engine->plan->agents.items[agent];
+    c->attempts = c->fallbacks = 0;
+    c->used = (struct moot_usage){0};
+    c->possible_duplicate = c->has_shown = false;
+    return prepare(c, why);
+}
+
+int moot__conversation_fall_back(struct moot_conversation *c, struct moot_error_info *why)
+{
+    if (c->attempts > c->attempts_elsewhere)
+        moot__conversation_end_turn(c);
+    c->agent = c->agent->fallback;
+    c->fallbacks++;
+    c->outcome.fallbacks++;
+    int rc = prepare(c, why);
+    c->waiter.rank = MOOT_RANK_UNDER_WAY;
     return rc;
 }
 
@@ -123,9 +148,10 @@ static void count_usage(struct moot_conversation *c)
 }
 
 void moot__conversation_add_known(struct moot_conversation *c, const struct moot_agent_reply *reply,
-                                  unsigned agent)
+                                  const struct moot_agent *agent)
 {
-    add_to_outcome(c, &c->engine->plan->agents.items[agent], &reply->usage);
+    add_to_outcome(c, agent, &reply->usage);
+    c->outcome.fallbacks += reply->fallbacks;
     c->outcome.possible_duplicate = c->outcome.possible_duplicate || reply->possible_duplicate;
     c->outcome.calls += reply->attempts;
     c->outcome.retries += reply->attempts > 1 ? reply->attempts - 1 : 0;
@@ -168,7 +194,9 @@ int moot__conversation_keep_reply(struct moot_conversation *c)
     *kept = (struct moot_agent_reply){
         .role = c->agent->role,
         .endpoint = c->agent->endpoint,
+        .provider = c->upstream->provider->name,
         .attempts = c->attempts,
+        .fallbacks = c->fallbacks,
         .possible_duplicate = c->possible_duplicate,
         .usage = c->used,
     };
@@ -188,8 +216,27 @@ void moot__conversation_end_turn(struct moot_conversation *c)
         .agent = c->agent,
         .provider = moot__view_str(c->upstream->dialect->type),
         .attempt = &c->attempt,
-        .attempts = c->attempts,
+        .attempts = c->attempts - c->attempts_elsewhere,
         .stream = c->stream,
     };
     moot__turn_record_end(&c->record, c->engine, &end);
+}
+
+void moot__conversation_fill_outcome(struct moot_conversation *c)
+{
+    struct moot_outcome *outcome = &c->outcome;
+    outcome->replies = c->replies;
+    outcome->reply_count = moot__conversation_at(c);
+    outcome->ended_wall_ns = moot__wall_ns(c->engine->transport);
+    /* Of a turn that did not end: cancelled, say, after an attempt that may have been billed. */
+    outcome->possible_duplicate = outcome->possible_duplicate || c->possible_duplicate;
+    if (outcome->error.code != MOOT_OK) {
+        outcome->text = moot__buf_view(&c->reply.text); /* partial */
+        outcome->model = c->agent ? c->agent->endpoint : (struct moot_view){NULL, 0};
+        return;
+    }
+    const struct moot_agent_reply *last = &c->replies[moot__conversation_at(c) - 1];
+    outcome->text = last->text;
+    outcome->model = last->endpoint;
+    outcome->finish_reason = last->finish_reason;
 }

@@ -37,8 +37,25 @@ size_t moot_plan_step_count(const struct moot_plan *plan)
 
 struct moot_plan_step moot_plan_step_at(const struct moot_plan *plan, size_t index)
 {
+    return moot_plan_choice_at(plan, index, 0);
+}
+
+size_t moot_plan_choice_count(const struct moot_plan *plan, size_t index)
+{
+    size_t count = 0;
     assert(index < plan->flow.count);
     const struct moot_agent *agent = &plan->agents.items[plan->flow.steps[index].agent];
+    for (; agent; agent = agent->fallback)
+        count++;
+    return count;
+}
+
+struct moot_plan_step moot_plan_choice_at(const struct moot_plan *plan, size_t index, size_t choice)
+{
+    assert(index < plan->flow.count);
+    const struct moot_agent *agent = &plan->agents.items[plan->flow.steps[index].agent];
+    for (; choice > 0 && agent->fallback; choice--)
+        agent = agent->fallback;
     const struct moot_provider *provider = &plan->providers[agent->provider];
     return (struct moot_plan_step){agent->role, agent->endpoint, provider->name,
                                    provider->base_url};
@@ -114,6 +131,21 @@ static void add_to_sums(struct previewer *previewer, const struct moot_preview_c
     sums->has_prices = sums->has_prices && call->has_price;
 }
 
+/* Whoever answers of the role's endpoints: the dearest counts. */
+static void price_call(const struct moot_plan *plan, const struct moot_agent *agent,
+                       struct moot_preview_call *call)
+{
+    call->has_price = true;
+    for (; agent; agent = agent->fallback) {
+        const struct moot_price *price =
+            moot__provider_price(&plan->providers[agent->provider], agent->endpoint);
+        double cost =
+            price ? moot__price_at_most(price, call->input_tokens, call->output_tokens) : 0;
+        call->has_price = call->has_price && price;
+        call->cost = cost > call->cost ? cost : call->cost;
+    }
+}
+
 /* One step: its messages, its sizes, its price. `earlier` is how long the answers before it may be.
  */
 static int preview_step(struct previewer *previewer, struct moot_transcript *transcript,
@@ -141,11 +173,7 @@ static int preview_step(struct previewer *previewer, struct moot_transcript *tra
         .input_tokens = moot__estimate_turns(turns) + *earlier,
         .output_tokens = moot__params_max_tokens(params),
     };
-    const struct moot_price *price =
-        moot__provider_price(&plan->providers[agent->provider], agent->endpoint);
-    call.has_price = price != NULL;
-    if (price)
-        call.cost = moot__price_at_most(price, call.input_tokens, call.output_tokens);
+    price_call(plan, agent, &call);
     *earlier += call.output_tokens;
     add_to_sums(previewer, &call);
     if (!previewer->has_shown && previewer->options->on_call)

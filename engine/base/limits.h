@@ -50,6 +50,7 @@
     X(REPLY_BYTES, 16 << 20, "text of one reply; ELIMIT")                                          \
     X(TOOL_CALLS, 128, "tool calls of one reply; ELIMIT")                                          \
     X(ROLES, 64, "roles of a configuration; ECONFIG")                                              \
+    X(ENDPOINTS, 8, "endpoints of a role, fallbacks included; ECONFIG")                            \
     X(FLOW_STEPS, 64, "steps of a flow; ECONFIG")                                                  \
     X(PROVIDERS, 64, "providers of a configuration; ECONFIG")                                      \
     X(WARNINGS, 64, "doubts about a configuration; those after it are not told")                   \

@@ -14,10 +14,13 @@ int moot__call_write(const struct moot_row *row, unsigned step,
     moot__json_write_member_u64(&w, "step", step);
     moot__json_write_member_string(&w, "role", reply->role);
     moot__json_write_member_string(&w, "endpoint", reply->endpoint);
+    moot__json_write_member_string(&w, "provider", reply->provider);
     moot__json_write_member_string(&w, "model", reply->model);
     moot__json_write_member_string(&w, "text", reply->text);
     moot__json_write_member_string(&w, "finish_reason", reply->finish_reason);
     moot__json_write_member_u64(&w, "attempts", reply->attempts);
+    if (reply->fallbacks)
+        moot__json_write_member_u64(&w, "fallbacks", reply->fallbacks);
     moot__json_write_member_bool(&w, "possible_duplicate", reply->possible_duplicate);
     if (reply->usage.known) {
         moot__json_write_member_object_begin(&w, "usage");
@@ -70,8 +73,12 @@ static int copy_texts(struct moot_arena *arena, const struct moot_json *line,
         const char *key;
         struct moot_view *to;
     } texts[] = {
-        {"role", &reply->role}, {"endpoint", &reply->endpoint},           {"model", &reply->model},
-        {"text", &reply->text}, {"finish_reason", &reply->finish_reason},
+        {"role", &reply->role},
+        {"endpoint", &reply->endpoint},
+        {"model", &reply->model},
+        {"text", &reply->text},
+        {"finish_reason", &reply->finish_reason},
+        {"provider", &reply->provider},
     };
     for (size_t i = 0; i < moot__countof(texts); i++)
         if (!moot__arena_copy(arena, moot__json_text(line, texts[i].key), texts[i].to))
@@ -114,6 +121,9 @@ bool moot__known_calls_add(struct moot_known_calls *known, const struct moot_jso
         return true;
     moot__json_u64(moot__json_get(line, "attempts"), &attempts);
     call->reply.attempts = (unsigned)attempts;
+    uint64_t fallbacks = 0;
+    moot__json_u64(moot__json_get(line, "fallbacks"), &fallbacks);
+    call->reply.fallbacks = (unsigned)fallbacks;
     moot__json_bool(moot__json_get(line, "possible_duplicate"), &call->reply.possible_duplicate);
     read_usage(moot__json_get(line, "usage"), &call->reply.usage);
     uint32_t *last = moot__id_set_find(&known->rows, moot__row_key(id));
@@ -151,6 +161,7 @@ int moot__known_calls_give(struct moot_known_calls *known, struct moot_row *row)
         replies[i] = *from;
         if (!moot__arena_copy(&row->arena, from->role, &replies[i].role) ||
             !moot__arena_copy(&row->arena, from->endpoint, &replies[i].endpoint) ||
+            !moot__arena_copy(&row->arena, from->provider, &replies[i].provider) ||
             !moot__arena_copy(&row->arena, from->model, &replies[i].model) ||
             !moot__arena_copy(&row->arena, from->text, &replies[i].text) ||
             !moot__arena_copy(&row->arena, from->finish_reason, &replies[i].finish_reason))

@@ -184,6 +184,7 @@ void moot__row_facts(const struct moot_row *row, const struct moot_outcome *outc
     facts->possible_duplicate = outcome->possible_duplicate;
     facts->calls = outcome->calls;
     facts->retries = outcome->retries;
+    facts->fallbacks = outcome->fallbacks;
     facts->cost = outcome->cost;
     facts->usage = outcome->usage;
     facts->waited_ns = outcome->waited_ns;
@@ -191,7 +192,22 @@ void moot__row_facts(const struct moot_row *row, const struct moot_outcome *outc
         facts->took_ns = outcome->ended_wall_ns - outcome->began_wall_ns;
 }
 
-static void write_facts(struct moot_json_writer *w, const struct moot_row_facts *facts)
+/* Of a row that went elsewhere: where it was answered. */
+static void write_answered_by(struct moot_json_writer *w, const struct moot_outcome *outcome)
+{
+    moot__json_write_member_array_begin(w, "answered_by");
+    for (size_t i = 0; i < outcome->reply_count; i++) {
+        moot__json_write_object_begin(w);
+        moot__json_write_member_string(w, "role", outcome->replies[i].role);
+        moot__json_write_member_string(w, "endpoint", outcome->replies[i].endpoint);
+        moot__json_write_member_string(w, "provider", outcome->replies[i].provider);
+        moot__json_write_object_end(w);
+    }
+    moot__json_write_array_end(w);
+}
+
+static void write_facts(struct moot_json_writer *w, const struct moot_row_facts *facts,
+                        const struct moot_outcome *outcome)
 {
     moot__json_write_member_object_begin(w, "moot");
     moot__json_write_member_u64(w, "line", facts->line);
@@ -204,6 +220,10 @@ static void write_facts(struct moot_json_writer *w, const struct moot_row_facts 
         moot__json_write_member_bool(w, "duplicate_id", true);
     moot__json_write_member_u64(w, "calls", facts->calls);
     moot__json_write_member_u64(w, "retries", facts->retries);
+    if (facts->fallbacks)
+        moot__json_write_member_u64(w, "fallbacks", facts->fallbacks);
+    if (facts->fallbacks && outcome)
+        write_answered_by(w, outcome);
     moot__json_write_member_bool(w, "possible_duplicate", facts->possible_duplicate);
     if (facts->usage.known) {
         moot__json_write_member_u64(w, "input_tokens", facts->usage.input_tokens);
@@ -240,7 +260,7 @@ static int write_line(const struct moot_row *row, const struct moot_outcome *out
         row->dialect->write_error(&w, row, error);
     else
         row->dialect->write_result(&w, row, outcome);
-    write_facts(&w, facts);
+    write_facts(&w, facts, outcome);
     moot__json_write_object_end(&w);
     int rc = moot__json_write_finish(&w);
     if (rc == MOOT_OK)
@@ -309,6 +329,8 @@ static void recall_facts(const struct moot_json *line, struct moot_row_facts *fa
         facts->calls = (unsigned)number;
     if (moot__json_u64(moot__json_get(moot, "retries"), &number))
         facts->retries = (unsigned)number;
+    if (moot__json_u64(moot__json_get(moot, "fallbacks"), &number))
+        facts->fallbacks = (unsigned)number;
     moot__json_bool(moot__json_get(moot, "duplicate_id"), &facts->is_duplicate);
     moot__json_bool(moot__json_get(moot, "possible_duplicate"), &facts->possible_duplicate);
     moot__json_double(moot__json_get(moot, "cost"), &facts->cost);

@@ -44,7 +44,7 @@ struct moot_row_facts {
     unsigned line;
     int code; /* enum moot_error; MOOT_OK for an answer */
     int http_status;
-    unsigned calls, retries;
+    unsigned calls, retries, fallbacks;
     bool possible_duplicate;
     double cost;
     struct moot_usage usage;

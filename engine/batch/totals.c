@@ -19,6 +19,7 @@ void moot__totals_add(struct moot_totals *totals, const struct moot_row_facts *f
     }
     totals->calls += facts->calls;
     totals->retries += facts->retries;
+    totals->fallbacks += facts->fallbacks;
     totals->possible_duplicates += facts->possible_duplicate;
     totals->input_tokens += facts->usage.input_tokens;
     totals->output_tokens += facts->usage.output_tokens;
@@ -61,6 +62,7 @@ void moot__totals_write(const struct moot_totals *totals, struct moot_json_write
     moot__json_write_member_object_begin(w, "calls");
     moot__json_write_member_u64(w, "made", totals->calls);
     moot__json_write_member_u64(w, "retries", totals->retries);
+    moot__json_write_member_u64(w, "fallbacks", totals->fallbacks);
     moot__json_write_member_u64(w, "possible_duplicates", totals->possible_duplicates);
     moot__json_write_object_end(w);
     moot__json_write_member_object_begin(w, "tokens");

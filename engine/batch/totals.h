@@ -14,7 +14,7 @@ enum { MOOT_TOTALS_CLASSES = MOOT_CLASS_MEMORY + 1 };
 struct moot_totals {
     uint64_t succeeded, failed, duplicates;
     uint64_t failed_by_class[MOOT_TOTALS_CLASSES];
-    uint64_t calls, retries, possible_duplicates;
+    uint64_t calls, retries, fallbacks, possible_duplicates;
     uint64_t input_tokens, output_tokens;
     uint64_t cached_tokens, cache_written_tokens; /* of the input */
     double cost;

@@ -14,6 +14,7 @@ enum { PROBLEMS_SHOWN = 50 };
 
 struct check {
     const char *config, *input;
+    const struct moot_plan *plan;
     bool is_json, is_terminal;
     uint64_t problems;
     struct cli_json json;
@@ -34,6 +35,13 @@ static void on_call(const struct moot_preview_call *call, void *data)
     print_view(check, call->who.endpoint);
     fputs(" at ", stdout);
     print_view(check, call->who.base_url);
+    for (size_t i = 1; i < moot_plan_choice_count(check->plan, call->step); i++) {
+        struct moot_plan_step next = moot_plan_choice_at(check->plan, call->step, i);
+        fputs("\n  if it cannot, ", stdout);
+        print_view(check, next.endpoint);
+        fputs(" at ", stdout);
+        print_view(check, next.base_url);
+    }
     printf("\n  at most %s tokens in, %s out\n", cli_show_count(call->input_tokens, input),
            call->output_tokens ? cli_show_count(call->output_tokens, output) : "any number of");
     for (size_t i = 0; i < call->message_count; i++) {
@@ -47,12 +55,25 @@ static void on_call(const struct moot_preview_call *call, void *data)
 
 static void on_call_json(const struct moot_preview_call *call, void *data)
 {
-    struct cli_json *json = &((struct check *)data)->json;
+    struct check *check = data;
+    struct cli_json *json = &check->json;
     cli_json_begin(json, NULL);
     cli_json_string(json, "role", call->who.role);
     cli_json_string(json, "endpoint", call->who.endpoint);
     cli_json_string(json, "provider", call->who.provider);
     cli_json_string(json, "base_url", call->who.base_url);
+    if (moot_plan_choice_count(check->plan, call->step) > 1) {
+        cli_json_list_begin(json, "fallbacks");
+        for (size_t i = 1; i < moot_plan_choice_count(check->plan, call->step); i++) {
+            struct moot_plan_step next = moot_plan_choice_at(check->plan, call->step, i);
+            cli_json_begin(json, NULL);
+            cli_json_string(json, "endpoint", next.endpoint);
+            cli_json_string(json, "provider", next.provider);
+            cli_json_string(json, "base_url", next.base_url);
+            cli_json_end(json);
+        }
+        cli_json_list_end(json);
+    }
     cli_json_u64(json, "input_tokens_max", call->input_tokens);
     if (call->output_tokens)
         cli_json_u64(json, "output_tokens_max", call->output_tokens);
@@ -179,6 +200,7 @@ static int run(const struct cli_args *args)
     struct moot_plan *plan;
     if (!cli_plan_load(args, &plan))
         return CLI_EXIT_USAGE;
+    check.plan = plan;
     int code = CLI_EXIT_USAGE;
     if (look_at_ca(args, plan))
         code = look(&check, plan, cli_args_number(args, CLI_LIMIT, 0));

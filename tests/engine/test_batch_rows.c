@@ -54,17 +54,28 @@ static const struct {
 };
 
 static const struct moot_agent_reply replies[] = {
-    {.role = {"oracle", 6}, .attempts = 3, .possible_duplicate = true},
-    {.role = {"judge", 5}, .attempts = 1},
+    {.role = {"oracle", 6},
+     .attempts = 3,
+     .possible_duplicate = true,
+     .endpoint = {"o2", 2},
+     .provider = {"far", 3},
+     .fallbacks = 1},
+    {.role = {"judge", 5}, .attempts = 1, .endpoint = {"j", 1}, .provider = {"near", 4}},
 };
 
 static const struct moot_outcome answer = {
     .text = {"A", 1},
     .model = {"judge", 5},
     .finish_reason = {"stop", 4},
-    .usage = {.input_tokens = 3, .output_tokens = 4, .total_tokens = 7, .known = true},
+    .usage = {.input_tokens = 3,
+              .output_tokens = 4,
+              .total_tokens = 7,
+              .cached_tokens = 2,
+              .cache_written_tokens = 1,
+              .known = true},
     .calls = 4,
     .retries = 2,
+    .fallbacks = 1,
     .cost = 0.25,
     .replies = replies,
     .reply_count = 2,
@@ -106,6 +117,15 @@ static void assert_recalled(const struct moot_row *row, const struct moot_buf *l
     assert_int_equal(facts.retries, 2);
     assert_true(facts.possible_duplicate && facts.usage.known);
     assert_int_equal(facts.usage.output_tokens, 4);
+    assert_int_equal(facts.usage.cached_tokens, 2);
+    assert_int_equal(facts.usage.cache_written_tokens, 1);
+    assert_int_equal(facts.fallbacks, 1);
+    const struct moot_json *by = moot__json_get(moot__json_get(root, "moot"), "answered_by");
+    if (code == MOOT_OK) { /* a failure has no answer */
+        assert_view(moot__json_text(moot__json_at(by, 0), "endpoint"), "o2");
+        assert_view(moot__json_text(moot__json_at(by, 0), "provider"), "far");
+        assert_view(moot__json_text(moot__json_at(by, 1), "role"), "judge");
+    }
     assert_true(facts.took_ns == 2000000000 && facts.waited_ns == 5000000);
     moot__arena_deinit(&arena);
 }

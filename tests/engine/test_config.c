@@ -371,6 +371,46 @@ static void memory_may_fail_anywhere(void **state)
     }
 }
 
+static const char elsewhere[] = "models:\n"
+                                "  oracle:\n"
+                                "    instruction: I\n"
+                                "    endpoint: [a, {endpoint: a, provider: far}, {endpoint: b}]\n"
+                                "    seed: 7\n"
+                                "flow: [oracle]\n"
+                                "providers:\n"
+                                "  default: {type: databricks, base_url: env:DATABRICKS_HOST}\n"
+                                "  far: {type: openai, base_url: 'http://localhost:1/v1'}\n";
+
+static void endpoints_are_asked_in_their_order(void **state)
+{
+    (void)state;
+    struct moot_plan *plan = load_text(elsewhere, databricks);
+    const struct moot_agent *agent = agent_at(plan, 0);
+    static const struct {
+        const char *endpoint, *provider;
+    } order[] = {{"a", "default"}, {"a", "far"}, {"b", "default"}};
+    for (size_t i = 0; i < moot__countof(order); i++, agent = agent->fallback) {
+        assert_non_null(agent);
+        assert_view(agent->role, "oracle");
+        assert_view(agent->instruction, "I");
+        assert_view(agent->endpoint, order[i].endpoint);
+        assert_view(plan->providers[agent->provider].name, order[i].provider);
+        assert_string_equal(param_text(agent, "seed"), "7");
+    }
+    assert_null(agent);
+    assert_int_equal(plan->agents.count, 1);
+
+    char before[33], after[33], text[sizeof elsewhere];
+    moot_plan_fingerprint(plan, before);
+    moot_plan_unref(plan);
+    memcpy(text, elsewhere, sizeof text);
+    *strstr(text, "b}]") = 'c';
+    plan = load_text(text, databricks);
+    moot_plan_fingerprint(plan, after);
+    assert_string_not_equal(before, after);
+    moot_plan_unref(plan);
+}
+
 int main(void)
 {
     if (access(GOLDEN, R_OK) != 0) {
@@ -382,6 +422,7 @@ int main(void)
         cmocka_unit_test(a_model_directory_is_read),
         cmocka_unit_test(providers_are_derived_from_the_environment),
         cmocka_unit_test(everything_that_may_be_said),
+        cmocka_unit_test(endpoints_are_asked_in_their_order),
         cmocka_unit_test(the_fingerprint_follows_the_answers),
         cmocka_unit_test(a_readable_key_file_is_warned_about),
         cmocka_unit_test(memory_may_fail_anywhere),

@@ -43,6 +43,10 @@ struct bad {
 
 #define OPENAI(rest) ROLES "providers:\n  p: {type: openai, " rest "}\n"
 
+#define TWO                                                                                        \
+    "providers:\n  default: {type: openai, api_key: env:KEY}\n"                                    \
+    "  q: {type: openai, api_key: env:KEY}\nflow: [oracle]\n"
+
 static const struct bad cases[] = {
     /* The text */
     {"", MOOT_ECONFIG, 1, 1, "empty"},
@@ -84,6 +88,19 @@ static const struct bad cases[] = {
      MOOT_ECONFIG, 1, 10, "say which one with provider: NAME"},
     /* Flow */
     {"models: {oracle: {endpoint: a}}\n", MOOT_ECONFIG, 1, 9, "names the role 'judge'"},
+    {"models: {oracle: {endpoint: []}}\n" TWO, MOOT_ECONFIG, 1, 29, "1 to 8"},
+    {"models: {oracle: {endpoint: [a, 5]}}\n" TWO, MOOT_ECONFIG, 1, 33, "must be a text"},
+    {"models: {oracle: {endpoint: [a, '']}}\n" TWO, MOOT_ECONFIG, 1, 33, "the model's name"},
+    {"models: {oracle: {endpoint: [a, {provider: q}]}}\n" TWO, MOOT_ECONFIG, 1, 33,
+     "the model's name"},
+    {"models: {oracle: {endpoint: [a, {endpoint: a, provider: r}]}}\n" TWO, MOOT_ECONFIG, 1, 57,
+     "no provider of this name"},
+    {"models: {oracle: {endpoint: [a, {endpoint: a, privider: q}]}}\n" TWO, MOOT_ECONFIG, 1, 47,
+     "did you mean 'provider'?"},
+    {"models: {oracle: {endpoint: [a, {endpoint: a, provider: q}, a]}}\n" TWO, MOOT_ECONFIG, 1, 61,
+     "in the list already"},
+    {"models: {oracle: {endpoint: [a, b, c, d, e, f, g, h, i]}}\n" TWO, MOOT_ECONFIG, 1, 29,
+     "1 to 8"},
     {ROLES "flow: [oracle, jugde]\n", MOOT_ECONFIG, 2, 16, "did you mean 'judge'?"},
     {ROLES "flow: []\n", MOOT_ECONFIG, 2, 7, "1 to 64 steps"},
     {ROLES "flow: oracle\n", MOOT_ECONFIG, 2, 7, "'flow' must be a list, not a text"},

@@ -37,8 +37,10 @@ struct moot_agent_reply {
     struct moot_view text;
     struct moot_view finish_reason; /* as the provider spelled it: "stop", "length", ... */
     struct moot_usage usage;        /* of all attempts together, as far as they said */
-    unsigned attempts;       /* calls made, the successful one included; 0: given by the caller */
-    bool possible_duplicate; /* an attempt before may have been billed as well */
+    unsigned attempts;         /* calls made, the successful one included; 0: given by the caller */
+    bool possible_duplicate;   /* an attempt before may have been billed as well */
+    struct moot_view provider; /* the plan's name of whom answered */
+    unsigned fallbacks;        /* endpoints of the role that were given up before this one */
 };
 
 enum moot_wait {
@@ -53,7 +55,7 @@ enum moot_event_type {
     MOOT_EVENT_AGENT_BEGAN, /* agent, role */
     MOOT_EVENT_TOKENS,      /* text: a piece of the answer of `role` */
     MOOT_EVENT_WAITING,     /* wait, until_ns; for MOOT_WAIT_PROVIDER, error: since when and why */
-    MOOT_EVENT_RETRY,       /* error: why the last attempt failed; until_ns */
+    MOOT_EVENT_RETRY, /* error: why the last attempt failed; until_ns, 0 at another endpoint */
     MOOT_EVENT_AGENT_FINISHED, /* reply */
 };
 
@@ -86,6 +88,7 @@ struct moot_outcome {
     uint64_t began_wall_ns, ended_wall_ns;
     uint64_t waited_ns; /* for slots, quota and back-off: not at work */
     bool possible_duplicate;
+    unsigned fallbacks; /* endpoints that were given up for the next one of their role */
 };
 
 struct moot_conversation_options {

@@ -27,6 +27,12 @@ struct moot_plan_step {
 MOOT_API size_t moot_plan_step_count(const struct moot_plan *plan);
 MOOT_API struct moot_plan_step moot_plan_step_at(const struct moot_plan *plan, size_t index);
 
+/* The endpoints of a step, in the order in which they are asked: the step's own, then its
+ * fallbacks. At least one. Any thread. */
+MOOT_API size_t moot_plan_choice_count(const struct moot_plan *plan, size_t index);
+MOOT_API struct moot_plan_step moot_plan_choice_at(const struct moot_plan *plan, size_t index,
+                                                   size_t choice);
+
 /* One call of a conversation, as it would be made. Everything is valid until the callback returns.
  */
 struct moot_preview_call {
