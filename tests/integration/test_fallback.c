@@ -318,6 +318,36 @@ static void an_outage_is_waited_for_by_nobody(void **state)
     scripted_close(&s);
 }
 
+/* A row that goes on keeps who answered, at that one's price; a line that does not say is of the
+ * first endpoint, which has none here. */
+static void a_known_reply_is_of_whom_it_says(void **state)
+{
+    (void)state;
+    for (int says = 0; says < 2; says++) {
+        static struct scripted s;
+        struct talk talk = {0};
+        const struct moot_message message = {{"user", 4}, {"Why?", 4}};
+        struct moot_agent_reply known = {.text = {"Known.", 6}, .attempts = 2, .fallbacks = 1};
+        known.usage = (struct moot_usage){.input_tokens = 1000000, .known = true};
+        known.endpoint = says ? moot__view_str("model-b") : known.endpoint;
+        known.provider = says ? moot__view_str("other") : known.provider;
+        struct moot_conversation_options options = {
+            .size = sizeof options, .messages = &message, .message_count = 1};
+        options.replies = &known;
+        options.reply_count = 1;
+        options.on_done = on_done;
+        options.data = &talk;
+        set_up_world(&s, "");
+        assert_int_equal(moot_conversation_begin(s.engine, &options, &talk.conversation), MOOT_OK);
+        finish(&s, &talk);
+        assert_int_equal(talk.error.code, MOOT_OK);
+        assert_string_equal(talk.endpoint, says ? "model-b" : "model-a");
+        assert_string_equal(talk.provider, says ? "other" : "default");
+        assert_true(says ? talk.cost > 6.999 && talk.cost < 7.001 : talk.cost <= 0);
+        assert_int_equal(talk.fallbacks, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +359,7 @@ int main(void)
         cmocka_unit_test(cancelled_between_two_endpoints),
         cmocka_unit_test(a_short_throttle_is_waited_out),
         cmocka_unit_test(an_outage_is_waited_for_by_nobody),
+        cmocka_unit_test(a_known_reply_is_of_whom_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
