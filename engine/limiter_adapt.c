@@ -252,7 +252,7 @@ static void restore_rates(struct moot_limiter *limiter)
     }
     atomic_store(&limiter->in_flight_limit, limiter->adapt.kept_limit);
     limiter->adapt.was_cut = false;
-    if (atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]) == 0)
+    if (limiter->is_learning && atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]) == 0)
         atomic_store(&limiter->meters->arrival_ns[MOOT_METER_REQUESTS], 0);
 }
 
