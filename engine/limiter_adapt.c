@@ -10,12 +10,10 @@
  *        +-- a throttled answer within the cooldown (1..15 s from our own latencies, never from
  *            the provider's hint) pauses and probes, but does not cut
  *
- * Learning. With no quota given, the end of an episode tells what the provider lets through: what
- * it accepted since the epoch began, over the time that this took, waiting included. That rate
- * is taken (x 0.9; a first one may be far off, since a full bucket was emptied, so it may fall
- * freely until a clean period has confirmed it), and grows while it is used and nothing is
- * throttled: by 5 % a period, by 1 % near the rate that was throttled last, by 10 % beyond it. A
- * given quota is cut to 0.8 and grows back the same way.
+ * Learning. With no quota given, the end of an episode tells what the provider lets through:
+ * limiter_learn.c. The rate that is taken grows while it is used and nothing is throttled: by 5 %
+ * a period, by 1 % near the rate that was throttled last, by 10 % beyond it. A given quota is cut
+ * to 0.8 and grows back the same way.
  *
  * Windows. A provider that lets pass anew at the end of a minute is learned by whole windows
  * instead: limiter_window.c.
@@ -31,28 +29,18 @@
 #include "limiter_internal.h"
 
 #define CUT               0.8
-#define LEARN_FIRST       0.9  /* of the measured rate, until one was confirmed */
-#define LEARN_AGAIN       0.95 /* of the measured rate, within the two below of the old one */
-#define LEARN_CUT_LEAST   0.9
-#define LEARN_CUT_MOST    0.7
 #define GROWTH            0.05
 #define GROWTH_NEAR       0.01 /* within 5 % of the rate that was throttled last */
 #define GROWTH_BEYOND     0.10 /* above it: that one was too low */
-#define RATE_FLOOR_MILLI  1000 /* one a minute */
 #define USED_ENOUGH       0.8
 #define CLEAN_PERIOD_NS   (10 * MOOT_NS_PER_S)
-#define CLEAN_PERIODS_MAX 6                    /* that one answer can make good: a minute */
-#define WINDOW_NS         (60 * MOOT_NS_PER_S) /* what an estimate looks back */
+#define CLEAN_PERIODS_MAX 6 /* that one answer can make good: a minute */
 #define COOLDOWN_MIN_NS   MOOT_NS_PER_S
 #define COOLDOWN_MAX_NS   (15 * MOOT_NS_PER_S)
 #define BACKOFF_MIN_NS    (200 * MOOT_NS_PER_MS)
 #define BACKOFF_NEXT_NS   (1600 * MOOT_NS_PER_MS) /* of an episode that goes on with another */
 #define BACKOFF_MAX_NS    (5 * MOOT_NS_PER_S)
 #define CONCURRENCY_FLOOR 1
-#define LEARN_ACCEPTED    10 /* fewer answers in less than LEARN_SPAN_NS teach nothing */
-#define LEARN_SPAN_NS     (10 * MOOT_NS_PER_S)
-#define DRY_SPAN_NS       (5 * MOOT_NS_PER_S) /* between two refusals, to measure by them */
-#define DRY_SHARE         0.97
 #define FUTILE_CUTS       3
 #define FUTILE_GIVEN_BACK 2     /* times what was in flight */
 #define FUTILE_ANSWERS    8     /* fewer since the last cut say nothing about it */
@@ -71,68 +59,6 @@
 #define RESERVE_GROWTH    1.25 /* a clean period, */
 #define RESERVE_SHARE_MAX (64 * SHARE_ALL)
 #define ROUND_NS_MIN      (250 * MOOT_NS_PER_MS) /* a fast server must not be flooded at once */
-
-static uint64_t measured_milli(struct moot_limiter *limiter, uint64_t now_ns)
-{
-    uint64_t since_ns = limiter->adapt.started_ns;
-    if (limiter->adapt.opened_ns > since_ns + WINDOW_NS)
-        since_ns = limiter->adapt.opened_ns - WINDOW_NS;
-    struct moot_limiter_mark from = moot__limiter_mark_at(limiter, since_ns);
-    uint64_t span_ns = moot__ns_until(from.at_ns, now_ns);
-    if (span_ns < MOOT_NS_PER_MS)
-        span_ns = MOOT_NS_PER_MS;
-    int64_t accepted = accepted_now(limiter) - from.accepted;
-    double milli = (double)(accepted > 0 ? accepted : 0) * MILLI_NS_PER_MIN / (double)span_ns;
-    return milli < RATE_FLOOR_MILLI ? RATE_FLOOR_MILLI : (uint64_t)milli;
-}
-
-/* Whether the epoch is long enough, or has seen enough, for its rate to mean anything. The probe
- * alone makes no rate: how long the provider was shut is not how fast it is. */
-static bool can_learn(struct moot_limiter *limiter, uint64_t now_ns)
-{
-    struct moot_limiter_mark from = moot__limiter_mark_at(limiter, limiter->adapt.started_ns);
-    int64_t accepted = accepted_now(limiter) - from.accepted;
-    return accepted >= LEARN_ACCEPTED ||
-           (accepted > 1 && moot__ns_until(limiter->adapt.started_ns, now_ns) >= LEARN_SPAN_NS);
-}
-
-/* At a refusal the provider has nothing left. What it accepted from one such moment to another is
- * what came back meanwhile: its rate, whatever was in the bucket before. */
-static void measure_dry(struct moot_limiter *limiter, uint64_t now_ns)
-{
-    uint64_t span_ns = moot__ns_until(limiter->adapt.dry_ns, now_ns);
-    int64_t accepted = accepted_now(limiter) - limiter->adapt.dry_accepted;
-    bool is_first = limiter->adapt.dry_ns == 0;
-    if (!is_first && (span_ns < DRY_SPAN_NS || accepted < LEARN_ACCEPTED))
-        return;
-    limiter->adapt.dry_milli = 0;
-    if (!is_first)
-        limiter->adapt.dry_milli =
-            (uint64_t)((double)accepted * MILLI_NS_PER_MIN / (double)span_ns);
-    limiter->adapt.dry_ns = now_ns;
-    limiter->adapt.dry_accepted = accepted_now(limiter);
-}
-
-static void learn(struct moot_limiter *limiter, uint64_t now_ns)
-{
-    uint64_t old = atomic_load(&limiter->rate_milli[MOOT_METER_REQUESTS]);
-    double measured = (double)measured_milli(limiter, now_ns);
-    double rate = measured * (limiter->adapt.is_confirmed ? LEARN_AGAIN : LEARN_FIRST);
-    if (limiter->adapt.dry_milli)
-        rate = (double)limiter->adapt.dry_milli * DRY_SHARE;
-    double least = limiter->adapt.dry_milli ? 1 : LEARN_CUT_LEAST;
-    if (old && rate > (double)old * least)
-        rate = (double)old * least;
-    if (limiter->adapt.is_confirmed && rate < (double)old * LEARN_CUT_MOST)
-        rate = (double)old * LEARN_CUT_MOST;
-    if (rate < RATE_FLOOR_MILLI)
-        rate = RATE_FLOOR_MILLI;
-    uint64_t dry = limiter->adapt.dry_milli;
-    limiter->adapt.throttled_milli[MOOT_METER_REQUESTS] = dry   ? dry
-                                                          : old ? old
-                                                                : (uint64_t)measured;
-    atomic_store(&limiter->rate_milli[MOOT_METER_REQUESTS], (uint64_t)rate);
-}
 
 /* More was estimated at once than the provider cares to set aside? Then it was that. */
 static bool cut_reserve(struct moot_limiter *limiter)
@@ -341,7 +267,7 @@ static uint64_t backoff_first(const struct moot_limiter *limiter, bool goes_on)
 /* The first throttled answer of an episode. Learning waits for the episode's end. */
 static void episode_open(struct moot_limiter *limiter, uint64_t now_ns)
 {
-    measure_dry(limiter, now_ns);
+    moot__limiter_measure_dry(limiter, now_ns);
     uint64_t last_ns = limiter->adapt.last_cut_ns;
     limiter->adapt.may_cut = last_ns == 0 || now_ns >= last_ns + cooldown_ns(limiter);
     if (limiter->adapt.window.began_ns && limiter->adapt.window.is_dry) /* one cut a window */
@@ -359,13 +285,6 @@ static void episode_open(struct moot_limiter *limiter, uint64_t now_ns)
     cut_concurrency(limiter);
     cut_quota(limiter);
     atomic_fetch_add(&limiter->cuts, 1);
-}
-
-/* Whether a probe was refused: then the wait is part of how long the provider took to let through
- * what it did. A first probe that is accepted says that the pause was for nothing. */
-static bool needed_to_wait(const struct moot_limiter *limiter)
-{
-    return limiter->adapt.probes_refused > 0;
 }
 
 /* The requests that waited out a pause must not leave in one burst after it. */
@@ -390,14 +309,8 @@ void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns)
     clean_restart(limiter, now_ns);
     moot__limiter_run_closes(limiter, now_ns);
     empty_bucket(limiter, MOOT_METER_REQUESTS, now_ns);
-    bool learns = limiter->is_learning && limiter->adapt.window.began_ns == 0;
-    if (learns && !can_learn(limiter, now_ns))
-        return;
-    if (learns && (limiter->adapt.may_cut || !limiter->adapt.is_confirmed))
-        learn(limiter, needed_to_wait(limiter) ? now_ns : limiter->adapt.opened_ns);
-    empty_bucket(limiter, MOOT_METER_REQUESTS, now_ns);
-    limiter->adapt.started_ns = now_ns;
-    limiter->adapt.started_accepted = accepted_now(limiter);
+    if (moot__limiter_learn(limiter, now_ns))
+        empty_bucket(limiter, MOOT_METER_REQUESTS, now_ns);
 }
 
 static void grow_meter(struct moot_limiter *limiter, unsigned i)

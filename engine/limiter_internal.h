@@ -82,6 +82,12 @@ void moot__limiter_begin_epoch(struct moot_limiter *limiter, uint64_t now_ns);
 /* limiter_adapt.c, inside adapt_enter: the probe counts as accepted, the episode is over. */
 void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns);
 
+/* limiter_learn.c, inside adapt_enter. An episode opens: the provider has nothing left. An episode
+ * is over: take the rate that it tells and begin an epoch; false if the epoch tells none and goes
+ * on. */
+void moot__limiter_measure_dry(struct moot_limiter *limiter, uint64_t now_ns);
+bool moot__limiter_learn(struct moot_limiter *limiter, uint64_t now_ns);
+
 /* What the provider let through so far: sent and not refused. Answers come late (a long reply takes
  * a minute), refusals come at once, so this is known long before the successes are. */
 static inline int64_t accepted_now(struct moot_limiter *limiter)
