@@ -88,6 +88,9 @@ void moot__limiter_close_episode(struct moot_limiter *limiter, uint64_t now_ns);
 void moot__limiter_measure_dry(struct moot_limiter *limiter, uint64_t now_ns);
 bool moot__limiter_learn(struct moot_limiter *limiter, uint64_t now_ns);
 
+/* Whether the episode that ends now took too long for any quota of a minute. */
+bool moot__limiter_was_shut(const struct moot_limiter *limiter, uint64_t now_ns);
+
 /* What the provider let through so far: sent and not refused. Answers come late (a long reply takes
  * a minute), refusals come at once, so this is known long before the successes are. */
 static inline int64_t accepted_now(struct moot_limiter *limiter)

@@ -2,7 +2,9 @@
  *
  * It is what the provider accepted since the epoch began, over the time that this took, waiting
  * included. That rate is taken (x 0.9; a first one may be far off, since a full bucket was emptied,
- * so it may fall freely until a clean period has confirmed it), and an epoch begins. */
+ * so it may fall freely until a clean period has confirmed it), and an epoch begins. A provider
+ * that was shut for longer than a quota can explain tells by what it accepted before, if that is
+ * enough; the time it was shut counts neither there, nor in the next epoch, nor as a window. */
 #include "engine/base/check.h"
 #include "limiter_internal.h"
 
@@ -14,7 +16,8 @@
 #define WINDOW_NS        (60 * MOOT_NS_PER_S) /* what an estimate looks back */
 #define LEARN_ACCEPTED   10 /* fewer answers in less than LEARN_SPAN_NS teach nothing */
 #define LEARN_SPAN_NS    (10 * MOOT_NS_PER_S)
-#define DRY_SPAN_NS      (5 * MOOT_NS_PER_S) /* between two refusals, to measure by them */
+#define SHUT_NS          (75 * MOOT_NS_PER_S) /* a minute, and what rounding and a probe add */
+#define DRY_SPAN_NS      (5 * MOOT_NS_PER_S)  /* between two refusals, to measure by them */
 #define DRY_SHARE        0.97
 
 static uint64_t measured_milli(struct moot_limiter *limiter, uint64_t now_ns)
@@ -86,13 +89,25 @@ static bool needed_to_wait(const struct moot_limiter *limiter)
     return limiter->adapt.probes_refused > 0;
 }
 
+/* A quota of a minute has something left again within a minute. Who is shut for longer, as by a
+ * hint of two minutes, is so for a reason that no rate can tell. */
+bool moot__limiter_was_shut(const struct moot_limiter *limiter, uint64_t now_ns)
+{
+    return moot__ns_until(limiter->adapt.opened_ns, now_ns) > SHUT_NS;
+}
+
 bool moot__limiter_learn(struct moot_limiter *limiter, uint64_t now_ns)
 {
     bool learns = limiter->is_learning && limiter->adapt.window.began_ns == 0;
-    if (learns && !can_learn(limiter, now_ns))
+    bool was_shut = moot__limiter_was_shut(limiter, now_ns);
+    uint64_t end_ns = was_shut ? limiter->adapt.opened_ns : now_ns;
+    bool can = can_learn(limiter, end_ns);
+    if (learns && !can && !was_shut)
         return false;
-    if (learns && (limiter->adapt.may_cut || !limiter->adapt.is_confirmed))
-        learn(limiter, needed_to_wait(limiter) ? now_ns : limiter->adapt.opened_ns);
+    if (learns && can && (limiter->adapt.may_cut || !limiter->adapt.is_confirmed))
+        learn(limiter, needed_to_wait(limiter) ? end_ns : limiter->adapt.opened_ns);
+    if (was_shut)
+        limiter->adapt.dry_ns = limiter->adapt.dry_milli = 0;
     limiter->adapt.started_ns = now_ns;
     limiter->adapt.started_accepted = accepted_now(limiter);
     return true;

@@ -61,7 +61,7 @@ bool moot__limiter_run_opens(struct moot_limiter *limiter, uint64_t now_ns)
 void moot__limiter_run_closes(struct moot_limiter *limiter, uint64_t now_ns)
 {
     limiter->adapt.run.closed_ns = now_ns;
-    limiter->adapt.run.is_ending = true;
+    limiter->adapt.run.is_ending = !moot__limiter_was_shut(limiter, now_ns);
     moot__limiter_mark_now(limiter, now_ns);
 }
 

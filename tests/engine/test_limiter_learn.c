@@ -243,28 +243,89 @@ static void one_early_refusal_teaches_no_rate(void **state)
     sim_free(sim);
 }
 
+/* One call, answered after 10 ms: accepted, or refused with a hint. Returns when the next may go.
+ */
+static uint64_t call(struct moot_limiter *limiter, uint64_t now_ns, bool ok, uint64_t hint_ns)
+{
+    struct moot_limiter_snapshot snapshot;
+    struct moot_grant grant;
+    uint64_t retry_at_ns = 0;
+    assert_int_equal(moot__limiter_reserve(limiter, now_ns, one_request, &grant, &retry_at_ns),
+                     MOOT_OK);
+    now_ns += 10 * MS;
+    if (ok)
+        moot__limiter_on_success(limiter, grant.sent_at_ns, now_ns);
+    else
+        moot__limiter_on_throttle(limiter, grant.sent_at_ns, now_ns, hint_ns);
+    moot__limiter_settle(limiter, &grant, 0, 0);
+    moot__limiter_snapshot(limiter, &snapshot);
+    return snapshot.pause_until_ns > now_ns ? snapshot.pause_until_ns : now_ns;
+}
+
+static uint64_t rate_of(struct moot_limiter *limiter)
+{
+    struct moot_limiter_snapshot snapshot;
+    moot__limiter_snapshot(limiter, &snapshot);
+    return snapshot.per_minute[MOOT_METER_REQUESTS];
+}
+
 /* Refused twice, and told to wait: that the next is accepted does not make it one in that time. */
 static void one_accepted_request_teaches_no_rate(void **state)
 {
     (void)state;
-    static const uint64_t hints_ns[] = {0, 100 * S, 0};
     struct moot_limiter *limiter = limiter_new(&(struct moot_limiter_options){.concurrency = 100});
-    struct moot_limiter_snapshot snapshot;
-    struct moot_grant grant;
-    uint64_t retry_at_ns = 0, now_ns = 1 * S;
-    for (unsigned i = 0; i < moot__countof(hints_ns); i++) {
-        assert_int_equal(moot__limiter_reserve(limiter, now_ns, one_request, &grant, &retry_at_ns),
-                         MOOT_OK);
-        now_ns += 10 * MS;
-        if (i < 2)
-            moot__limiter_on_throttle(limiter, grant.sent_at_ns, now_ns, hints_ns[i]);
-        else
-            moot__limiter_on_success(limiter, grant.sent_at_ns, now_ns);
-        moot__limiter_settle(limiter, &grant, 0, 0);
-        moot__limiter_snapshot(limiter, &snapshot);
-        now_ns = snapshot.pause_until_ns;
+    uint64_t now_ns = call(limiter, 1 * S, false, 0);
+    now_ns = call(limiter, now_ns, false, 100 * S);
+    moot__ignore(call(limiter, now_ns, true, 0));
+    assert_int_equal(rate_of(limiter), 0);
+    free(limiter);
+}
+
+/* The same after some that were accepted: a quota of a minute is not gone for longer than that, so
+ * that the time makes neither a rate, nor a window that ended, nor is it part of what comes next.
+ */
+static void a_provider_shut_for_longer_than_a_minute_teaches_no_rate(void **state)
+{
+    (void)state;
+    for (unsigned refusals = 1; refusals <= 2; refusals++) {
+        struct moot_limiter *limiter =
+            limiter_new(&(struct moot_limiter_options){.concurrency = 100});
+        uint64_t now_ns = 1 * S;
+        for (unsigned i = 0; i < 4; i++)
+            now_ns = call(limiter, now_ns, true, 0);
+        if (refusals == 2)
+            now_ns = call(limiter, now_ns, false, 0);
+        now_ns = call(limiter, now_ns, false, 120 * S);
+        assert_true(now_ns >= 121 * S);
+        now_ns = call(limiter, now_ns, true, 0);
+        assert_int_equal(rate_of(limiter), 0);
+        for (unsigned i = 0; i < 20; i++) /* and a window would have been seen by now */
+            now_ns = call(limiter, now_ns + 500 * MS, true, 0);
+        assert_int_equal(rate_of(limiter), 0);
+        now_ns = call(limiter, now_ns, false, 0);
+        moot__ignore(call(limiter, now_ns, true, 0));
+        print_message("after %u refusals, learned later: %llu a minute\n", refusals,
+                      (unsigned long long)rate_of(limiter));
+        assert_true(rate_of(limiter) >=
+                    90); /* of two a second; 12 with the time that it was shut */
+        free(limiter);
     }
-    assert_int_equal(snapshot.per_minute[MOOT_METER_REQUESTS], 0);
+}
+
+/* Whoever asks for too much and is shut out for it learns from what was accepted until then. */
+static void a_long_pause_does_not_hide_the_rate_before_it(void **state)
+{
+    (void)state;
+    struct moot_limiter *limiter = limiter_new(&(struct moot_limiter_options){.concurrency = 100});
+    uint64_t now_ns = 1 * S;
+    for (unsigned i = 0; i < 40; i++)
+        now_ns = call(limiter, now_ns + 490 * MS, true, 0);
+    now_ns = call(limiter, now_ns, false, 0);
+    now_ns = call(limiter, now_ns, false, 120 * S);
+    moot__ignore(call(limiter, now_ns, true, 0));
+    print_message("shut out at 120 a minute, learned: %llu\n",
+                  (unsigned long long)rate_of(limiter));
+    assert_true(rate_of(limiter) >= 90 && rate_of(limiter) <= 120);
     free(limiter);
 }
 
@@ -291,6 +352,8 @@ int main(void)
         cmocka_unit_test(refusals_that_no_cut_helps_against_do_not_slow_us_down),
         cmocka_unit_test(one_early_refusal_teaches_no_rate),
         cmocka_unit_test(one_accepted_request_teaches_no_rate),
+        cmocka_unit_test(a_provider_shut_for_longer_than_a_minute_teaches_no_rate),
+        cmocka_unit_test(a_long_pause_does_not_hide_the_rate_before_it),
         cmocka_unit_test(a_rate_of_one_a_minute_is_left_within_minutes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
