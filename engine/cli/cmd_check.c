@@ -217,7 +217,8 @@ const struct cli_command cli_command_check = {
     .about = "Prints the messages of the first row, call by call, and the most tokens and money\n"
              "that the whole file can cost without retries. Every wrong row and every doubt about\n"
              "the configuration goes to standard error; exit 1 if there is a wrong row. The file\n"
-             "of --ca is read. Nothing is sent.\n",
+             "of --ca and the secrets in variables and files are read. No process is run, and\n"
+             "nothing is sent.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .operands_max = 1,

@@ -158,8 +158,9 @@ const struct cli_command cli_command_mock = {
         "Prints its base URL as the first line, then serves until Ctrl-C or SIGTERM, and\n"
         "prints what it saw and would have billed as a line of JSON.\n\n"
         "It speaks OpenAI, Databricks, Anthropic (/v1/messages), Azure (/openai/v1,\n"
-        "/openai/deployments/D, /models) and Bedrock (/model/M/converse, /invoke and their\n"
-        "streams; OpenAI's shape under /bedrock/openai/v1), each with its own errors.\n\n"
+        "/openai/deployments/D, /models, /anthropic) and Bedrock (/model/M/converse,\n"
+        "/invoke and their streams; OpenAI's shape under /bedrock/openai/v1), each with\n"
+        "its own errors.\n\n"
         "A fault is KIND[:WHEN[:EXTRA]]. WHEN is a share of the requests (30%), the number of\n"
         "one or a range (#3, #2-4), or a part of the question (~scones); without it: always.\n"
         "EXTRA is hint=FORM/D for a throttling answer, after=TOKENS for a fault in a stream.\n",
