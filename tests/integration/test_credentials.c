@@ -83,7 +83,8 @@ static void answer_token(unsigned peer, const char *request)
 {
     char body[256];
     desk.token_requests++;
-    snprintf(desk.last_token_request, sizeof desk.last_token_request, "%s", request);
+    moot__view_copy(moot__view_str(request), desk.last_token_request,
+                    sizeof desk.last_token_request);
     if (desk.is_silent)
         return;
     snprintf(body, sizeof body, "{\"access_token\":\"token-%u\",\"expires_in\":%u}",
