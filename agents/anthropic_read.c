@@ -109,17 +109,7 @@ static int take_message(const struct moot_json *root, struct moot_reply *reply,
 int moot__anthropic_read_reply(struct moot_view body, struct moot_reply *reply,
                                struct moot_error_info *info)
 {
-    assert(reply->text.len == 0 && reply->finish == MOOT_FINISH_NONE);
-    body = moot__view_trim(body);
-    if (body.len == 0)
-        return moot__fail(info, MOOT_ECONTENT, MOOT_PHASE_BODY, "the answer has no body");
-    const struct moot_json *root = NULL;
-    struct moot_json_error error = {0};
-    int rc = moot__document_read(reply->scratch, body, &root, &error);
-    rc =
-        rc == MOOT_OK ? take_message(root, reply, info) : moot__answer_unreadable(info, rc, &error);
-    moot__arena_reset(reply->scratch);
-    return rc;
+    return moot__answer_read(body, reply, info, take_message);
 }
 
 /* ---- Streams -------------------------------------------------------------------------------- */

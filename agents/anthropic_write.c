@@ -7,52 +7,45 @@
 #include "quirks.h"
 
 static const struct moot_param_rule rules[] = {
-    {"temperature", MOOT_PARAM_TAKEN, NULL},
-    {"top_p", MOOT_PARAM_SENT, NULL},
-    {"top_k", MOOT_PARAM_SENT, NULL},
-    {"max_tokens", MOOT_PARAM_TAKEN, NULL},
-    {"max_completion_tokens", MOOT_PARAM_TAKEN, NULL},
-    {"stop", MOOT_PARAM_TAKEN, NULL},
-    {"tools", MOOT_PARAM_TAKEN, NULL},
-    {"tool_choice", MOOT_PARAM_TAKEN, NULL},
-    {"parallel_tool_calls", MOOT_PARAM_TAKEN, NULL},
-    {"response_format", MOOT_PARAM_TAKEN, NULL},
-    {"reasoning_effort", MOOT_PARAM_TAKEN, NULL},
-    {"user", MOOT_PARAM_TAKEN, NULL},
-    {"safety_identifier", MOOT_PARAM_TAKEN, NULL},
-    {"stream_options", MOOT_PARAM_IMPLIED, NULL}, /* usage comes with every stream */
-    {"n", MOOT_PARAM_REFUSED, NULL},
-    {"seed", MOOT_PARAM_REFUSED, NULL},
-    {"presence_penalty", MOOT_PARAM_REFUSED, NULL},
-    {"frequency_penalty", MOOT_PARAM_REFUSED, NULL},
-    {"logit_bias", MOOT_PARAM_REFUSED, NULL},
-    {"logprobs", MOOT_PARAM_REFUSED, NULL},
-    {"top_logprobs", MOOT_PARAM_REFUSED, NULL},
-    {"functions", MOOT_PARAM_REFUSED, NULL},
-    {"function_call", MOOT_PARAM_REFUSED, NULL},
-    {"modalities", MOOT_PARAM_REFUSED, NULL},
-    {"audio", MOOT_PARAM_REFUSED, NULL},
-    {"prediction", MOOT_PARAM_REFUSED, NULL},
-    {"verbosity", MOOT_PARAM_REFUSED, NULL},
-    {"store", MOOT_PARAM_REFUSED, NULL},
-    {"web_search_options", MOOT_PARAM_REFUSED, NULL},
-    {"prompt_cache_key", MOOT_PARAM_REFUSED, NULL},
+    {"temperature", MOOT_PARAM_TAKEN},
+    {"top_p", MOOT_PARAM_SENT},
+    {"top_k", MOOT_PARAM_SENT},
+    {"max_tokens", MOOT_PARAM_TAKEN},
+    {"max_completion_tokens", MOOT_PARAM_TAKEN},
+    {"stop", MOOT_PARAM_TAKEN},
+    {"tools", MOOT_PARAM_TAKEN},
+    {"tool_choice", MOOT_PARAM_TAKEN},
+    {"parallel_tool_calls", MOOT_PARAM_TAKEN},
+    {"response_format", MOOT_PARAM_TAKEN},
+    {"reasoning_effort", MOOT_PARAM_TAKEN},
+    {"user", MOOT_PARAM_TAKEN},
+    {"safety_identifier", MOOT_PARAM_TAKEN},
+    {"stream_options", MOOT_PARAM_IMPLIED}, /* usage comes with every stream */
+    {"n", MOOT_PARAM_REFUSED},
+    {"seed", MOOT_PARAM_REFUSED},
+    {"presence_penalty", MOOT_PARAM_REFUSED},
+    {"frequency_penalty", MOOT_PARAM_REFUSED},
+    {"logit_bias", MOOT_PARAM_REFUSED},
+    {"logprobs", MOOT_PARAM_REFUSED},
+    {"top_logprobs", MOOT_PARAM_REFUSED},
+    {"functions", MOOT_PARAM_REFUSED},
+    {"function_call", MOOT_PARAM_REFUSED},
+    {"modalities", MOOT_PARAM_REFUSED},
+    {"audio", MOOT_PARAM_REFUSED},
+    {"prediction", MOOT_PARAM_REFUSED},
+    {"verbosity", MOOT_PARAM_REFUSED},
+    {"store", MOOT_PARAM_REFUSED},
+    {"web_search_options", MOOT_PARAM_REFUSED},
+    {"prompt_cache_key", MOOT_PARAM_REFUSED},
 };
 
 struct writing {
-    const struct moot_request *request;
     const struct moot_anthropic_options *options;
     const struct moot_chat *chat;
     struct moot_json_writer *w;
     struct moot_error_info *info;
     unsigned quirks;
 };
-
-static const struct moot_param *param_of(const struct writing *s, const char *name)
-{
-    const struct moot_param *param = moot__params_find(s->chat->params, name);
-    return param && !moot__json_is_null(param->value) ? param : NULL;
-}
 
 static int refuse(const struct writing *s, const char *what, const char *why)
 {
@@ -139,8 +132,8 @@ static int write_block(const struct writing *s, const struct moot_block *block)
     moot__unreachable();
 }
 
-/* A single text is written as the string that it is. `results` come before everything else of their
- * turn, as Anthropic wants them. */
+/* A single text is written as the string that it is. Tools' results come before everything else of
+ * their turn, as Anthropic wants them. */
 static int write_blocks(const struct writing *s, const char *key, const struct moot_block *blocks)
 {
     if (!blocks->next && blocks->type == MOOT_BLOCK_TEXT) {
@@ -187,13 +180,7 @@ static void write_tool(struct moot_json_writer *w, const struct moot_chat_tool *
     if (tool->description.len)
         moot__json_write_member_string(w, "description", tool->description);
     moot__json_write_key_str(w, "input_schema");
-    if (tool->parameters) {
-        moot__json_write_value(w, tool->parameters);
-    } else {
-        moot__json_write_object_begin(w);
-        moot__json_write_member_str(w, "type", "object");
-        moot__json_write_object_end(w);
-    }
+    moot__chat_write_schema(tool, w);
     if (tool->strict && !moot__json_is_null(tool->strict))
         moot__json_write_member_value(w, "strict", tool->strict);
     moot__json_write_object_end(w);
@@ -237,54 +224,19 @@ static void write_tools(const struct writing *s)
 
 static int write_max_tokens(const struct writing *s)
 {
-    const struct moot_param *most = param_of(s, "max_completion_tokens");
-    if (!most)
-        most = param_of(s, "max_tokens");
+    const struct moot_param *most = moot__chat_max_tokens(s->chat);
     if (!most)
         return refuse(s, "an answer without max_tokens", "it must be set");
     moot__json_write_member_value(s->w, "max_tokens", most->value);
     return MOOT_OK;
 }
 
-/* The shipped default is not said to models that refuse it, nor beside a top_p where only one may
- * be; what the user set is sent, and the provider says what it thinks of it. */
-static int write_temperature(const struct writing *s)
-{
-    const struct moot_param *temperature = param_of(s, "temperature");
-    double value;
-    if (!temperature)
-        return MOOT_OK;
-    bool is_unwanted = (s->quirks & MOOT_QUIRK_NO_TEMPERATURE) ||
-                       ((s->quirks & MOOT_QUIRK_ONE_SAMPLER) && param_of(s, "top_p")) ||
-                       param_of(s, "thinking");
-    if (temperature->by_default && is_unwanted)
-        return MOOT_OK;
-    if (moot__json_double(temperature->value, &value) && value > 1)
-        return refuse(s, "a temperature above 1", "its range is 0 to 1");
-    moot__json_write_member_value(s->w, "temperature", temperature->value);
-    return MOOT_OK;
-}
-
-static void write_stop(const struct writing *s)
-{
-    const struct moot_param *stop = param_of(s, "stop");
-    if (!stop)
-        return;
-    if (moot__json_is_array(stop->value)) {
-        moot__json_write_member_value(s->w, "stop_sequences", stop->value);
-        return;
-    }
-    moot__json_write_member_array_begin(s->w, "stop_sequences");
-    moot__json_write_value(s->w, stop->value);
-    moot__json_write_array_end(s->w);
-}
-
 static void write_user(const struct writing *s)
 {
-    const struct moot_param *user = param_of(s, "safety_identifier");
+    const struct moot_param *user = moot__chat_param(s->chat, "safety_identifier");
     if (!user)
-        user = param_of(s, "user");
-    if (!user || param_of(s, "metadata"))
+        user = moot__chat_param(s->chat, "user");
+    if (!user || moot__chat_param(s->chat, "metadata"))
         return;
     moot__json_write_member_object_begin(s->w, "metadata");
     moot__json_write_member_value(s->w, "user_id", user->value);
@@ -293,10 +245,10 @@ static void write_user(const struct writing *s)
 
 static int write_output_config(const struct writing *s)
 {
-    const struct moot_param *effort = param_of(s, "reasoning_effort");
+    const struct moot_param *effort = moot__chat_param(s->chat, "reasoning_effort");
     if (!effort && !s->chat->schema)
         return MOOT_OK;
-    if (param_of(s, "output_config"))
+    if (moot__chat_param(s->chat, "output_config"))
         return refuse(s, "output_config beside response_format or reasoning_effort",
                       "they say the same; keep one");
     moot__json_write_member_object_begin(s->w, "output_config");
@@ -336,8 +288,8 @@ static int write_params(const struct writing *s)
 {
     int rc = write_max_tokens(s);
     if (rc == MOOT_OK)
-        rc = write_temperature(s);
-    write_stop(s);
+        rc = moot__chat_write_temperature(s->chat, s->quirks, s->options->who, s->w, s->info);
+    moot__chat_write_stop(s->chat, "stop_sequences", s->w);
     write_user(s);
     write_tools(s);
     if (rc == MOOT_OK)
@@ -353,8 +305,7 @@ int moot__anthropic_write(const struct moot_request *request,
     int rc = moot__chat_understand(request, options->who, scratch, &chat, info);
     if (rc)
         return rc;
-    const struct writing s = {.request = request,
-                              .options = options,
+    const struct writing s = {.options = options,
                               .chat = &chat,
                               .w = writer,
                               .info = info,

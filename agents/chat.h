@@ -78,7 +78,7 @@ MOOT_NODISCARD int moot__chat_understand(const struct moot_request *request, con
 
 /* What becomes of a parameter that the OpenAI shape has. */
 enum moot_param_fate {
-    MOOT_PARAM_SENT,    /* as it is, by the name in `as` */
+    MOOT_PARAM_SENT,    /* as it is */
     MOOT_PARAM_TAKEN,   /* the dialect's own code says it in another way */
     MOOT_PARAM_IMPLIED, /* means nothing here, or what happens anyway */
     MOOT_PARAM_REFUSED, /* the provider has nothing like it */
@@ -87,13 +87,35 @@ enum moot_param_fate {
 struct moot_param_rule {
     const char *name;
     enum moot_param_fate fate;
-    const char *as; /* of SENT: its name there, NULL: the same */
 };
 
-/* The rule for a parameter; one that no rule names is the provider's own and SENT. A REFUSED one
- * that says nothing (n: 1, false, 0, []) is IMPLIED. Null values are never sent. */
+/* The rule for a parameter; one that no rule names is the provider's own: SENT, and its rule has no
+ * name. A REFUSED one that says nothing (n: 1, false, 0, []) is IMPLIED. Null values are never
+ * sent.
+ */
 struct moot_param_rule moot__param_rule(const struct moot_param *param,
                                         const struct moot_param_rule *rules, size_t count);
+
+/* A parameter that says something; or NULL. */
+const struct moot_param *moot__chat_param(const struct moot_chat *chat, const char *name);
+
+/* How many tokens at most, by either name; or NULL. */
+const struct moot_param *moot__chat_max_tokens(const struct moot_chat *chat);
+
+/* Write the member `temperature`, if there is one to say, where its range is 0 to 1. The shipped
+ * default is not said to models that refuse it (`quirks`), nor beside a top_p where only one may
+ * be; what the user set is sent, and the provider says what it thinks of it. MOOT_EINPUT above 1.
+ */
+MOOT_NODISCARD int moot__chat_write_temperature(const struct moot_chat *chat, unsigned quirks,
+                                                const char *who, struct moot_json_writer *w,
+                                                struct moot_error_info *info);
+
+/* Write `stop` as a list, under this key; nothing where there is none. */
+void moot__chat_write_stop(const struct moot_chat *chat, const char *key,
+                           struct moot_json_writer *w);
+
+/* Write a tool's parameters: a JSON Schema, of any object where none was given. */
+void moot__chat_write_schema(const struct moot_chat_tool *tool, struct moot_json_writer *w);
 
 /* "NAME cannot be told to WHO: WHY". MOOT_EINPUT. */
 int moot__chat_refuse(struct moot_error_info *info, const char *who, struct moot_view what,

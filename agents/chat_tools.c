@@ -3,11 +3,19 @@
 #include "chat_internal.h"
 #include "engine/base/check.h"
 #include "engine/base/json_read.h"
+#include "engine/base/json_write.h"
+#include "quirks.h"
+
+const struct moot_param *moot__chat_param(const struct moot_chat *chat, const char *name)
+{
+    const struct moot_param *param = moot__params_find(chat->params, name);
+    return param && !moot__json_is_null(param->value) ? param : NULL;
+}
 
 static const struct moot_json *value_of(const struct moot_chat *chat, const char *name)
 {
-    const struct moot_param *param = moot__params_find(chat->params, name);
-    return param && !moot__json_is_null(param->value) ? param->value : NULL;
+    const struct moot_param *param = moot__chat_param(chat, name);
+    return param ? param->value : NULL;
 }
 
 static int take_tool(const struct moot_json *item, const char *who, struct moot_chat_tool *tool,
@@ -129,7 +137,7 @@ static bool is_idle(const struct moot_param *param)
 struct moot_param_rule moot__param_rule(const struct moot_param *param,
                                         const struct moot_param_rule *rules, size_t count)
 {
-    struct moot_param_rule rule = {NULL, MOOT_PARAM_SENT, NULL};
+    struct moot_param_rule rule = {NULL, MOOT_PARAM_SENT};
     for (size_t i = 0; i < count; i++) {
         if (moot__view_is(param->name, rules[i].name))
             rule = rules[i];
@@ -138,4 +146,55 @@ struct moot_param_rule moot__param_rule(const struct moot_param *param,
     if (!is_said || (rule.fate == MOOT_PARAM_REFUSED && is_idle(param)))
         rule.fate = MOOT_PARAM_IMPLIED;
     return rule;
+}
+
+const struct moot_param *moot__chat_max_tokens(const struct moot_chat *chat)
+{
+    const struct moot_param *most = moot__chat_param(chat, "max_completion_tokens");
+    return most ? most : moot__chat_param(chat, "max_tokens");
+}
+
+int moot__chat_write_temperature(const struct moot_chat *chat, unsigned quirks, const char *who,
+                                 struct moot_json_writer *w, struct moot_error_info *info)
+{
+    const struct moot_param *temperature = moot__chat_param(chat, "temperature");
+    double value;
+    if (!temperature)
+        return MOOT_OK;
+    bool is_unwanted = (quirks & MOOT_QUIRK_NO_TEMPERATURE) ||
+                       ((quirks & MOOT_QUIRK_ONE_SAMPLER) && moot__chat_param(chat, "top_p")) ||
+                       moot__chat_param(chat, "thinking");
+    if (temperature->by_default && is_unwanted)
+        return MOOT_OK;
+    if (moot__json_double(temperature->value, &value) && value > 1)
+        return moot__chat_refuse(info, who, MOOT_VIEW("a temperature above 1"),
+                                 "its range is 0 to 1");
+    moot__json_write_member_value(w, "temperature", temperature->value);
+    return MOOT_OK;
+}
+
+void moot__chat_write_stop(const struct moot_chat *chat, const char *key,
+                           struct moot_json_writer *w)
+{
+    const struct moot_json *stop = value_of(chat, "stop");
+    if (!stop)
+        return;
+    if (moot__json_is_array(stop)) {
+        moot__json_write_member_value(w, key, stop);
+        return;
+    }
+    moot__json_write_member_array_begin(w, key);
+    moot__json_write_value(w, stop);
+    moot__json_write_array_end(w);
+}
+
+void moot__chat_write_schema(const struct moot_chat_tool *tool, struct moot_json_writer *w)
+{
+    if (tool->parameters) {
+        moot__json_write_value(w, tool->parameters);
+        return;
+    }
+    moot__json_write_object_begin(w);
+    moot__json_write_member_str(w, "type", "object");
+    moot__json_write_object_end(w);
 }

@@ -10,40 +10,40 @@
 static const char who[] = "Bedrock";
 
 static const struct moot_param_rule rules[] = {
-    {"temperature", MOOT_PARAM_TAKEN, NULL},
-    {"top_p", MOOT_PARAM_TAKEN, NULL},
-    {"max_tokens", MOOT_PARAM_TAKEN, NULL},
-    {"max_completion_tokens", MOOT_PARAM_TAKEN, NULL},
-    {"stop", MOOT_PARAM_TAKEN, NULL},
-    {"tools", MOOT_PARAM_TAKEN, NULL},
-    {"tool_choice", MOOT_PARAM_TAKEN, NULL},
-    {"response_format", MOOT_PARAM_TAKEN, NULL},
-    {"parallel_tool_calls", MOOT_PARAM_REFUSED, NULL},
-    {"stream_options", MOOT_PARAM_IMPLIED, NULL}, /* usage comes with every stream */
-    {"guardrailConfig", MOOT_PARAM_SENT, NULL},
-    {"performanceConfig", MOOT_PARAM_SENT, NULL},
-    {"serviceTier", MOOT_PARAM_SENT, NULL},
-    {"requestMetadata", MOOT_PARAM_SENT, NULL},
-    {"promptVariables", MOOT_PARAM_SENT, NULL},
-    {"additionalModelRequestFields", MOOT_PARAM_SENT, NULL},
-    {"additionalModelResponseFieldPaths", MOOT_PARAM_SENT, NULL},
-    {"n", MOOT_PARAM_REFUSED, NULL},
-    {"seed", MOOT_PARAM_REFUSED, NULL},
-    {"presence_penalty", MOOT_PARAM_REFUSED, NULL},
-    {"frequency_penalty", MOOT_PARAM_REFUSED, NULL},
-    {"logit_bias", MOOT_PARAM_REFUSED, NULL},
-    {"logprobs", MOOT_PARAM_REFUSED, NULL},
-    {"top_logprobs", MOOT_PARAM_REFUSED, NULL},
-    {"functions", MOOT_PARAM_REFUSED, NULL},
-    {"function_call", MOOT_PARAM_REFUSED, NULL},
-    {"reasoning_effort", MOOT_PARAM_REFUSED, NULL},
-    {"user", MOOT_PARAM_REFUSED, NULL},
-    {"modalities", MOOT_PARAM_REFUSED, NULL},
-    {"audio", MOOT_PARAM_REFUSED, NULL},
-    {"prediction", MOOT_PARAM_REFUSED, NULL},
-    {"verbosity", MOOT_PARAM_REFUSED, NULL},
-    {"store", MOOT_PARAM_REFUSED, NULL},
-    {"web_search_options", MOOT_PARAM_REFUSED, NULL},
+    {"temperature", MOOT_PARAM_TAKEN},
+    {"top_p", MOOT_PARAM_TAKEN},
+    {"max_tokens", MOOT_PARAM_TAKEN},
+    {"max_completion_tokens", MOOT_PARAM_TAKEN},
+    {"stop", MOOT_PARAM_TAKEN},
+    {"tools", MOOT_PARAM_TAKEN},
+    {"tool_choice", MOOT_PARAM_TAKEN},
+    {"response_format", MOOT_PARAM_TAKEN},
+    {"parallel_tool_calls", MOOT_PARAM_REFUSED},
+    {"stream_options", MOOT_PARAM_IMPLIED}, /* usage comes with every stream */
+    {"guardrailConfig", MOOT_PARAM_SENT},
+    {"performanceConfig", MOOT_PARAM_SENT},
+    {"serviceTier", MOOT_PARAM_SENT},
+    {"requestMetadata", MOOT_PARAM_SENT},
+    {"promptVariables", MOOT_PARAM_SENT},
+    {"additionalModelRequestFields", MOOT_PARAM_SENT},
+    {"additionalModelResponseFieldPaths", MOOT_PARAM_SENT},
+    {"n", MOOT_PARAM_REFUSED},
+    {"seed", MOOT_PARAM_REFUSED},
+    {"presence_penalty", MOOT_PARAM_REFUSED},
+    {"frequency_penalty", MOOT_PARAM_REFUSED},
+    {"logit_bias", MOOT_PARAM_REFUSED},
+    {"logprobs", MOOT_PARAM_REFUSED},
+    {"top_logprobs", MOOT_PARAM_REFUSED},
+    {"functions", MOOT_PARAM_REFUSED},
+    {"function_call", MOOT_PARAM_REFUSED},
+    {"reasoning_effort", MOOT_PARAM_REFUSED},
+    {"user", MOOT_PARAM_REFUSED},
+    {"modalities", MOOT_PARAM_REFUSED},
+    {"audio", MOOT_PARAM_REFUSED},
+    {"prediction", MOOT_PARAM_REFUSED},
+    {"verbosity", MOOT_PARAM_REFUSED},
+    {"store", MOOT_PARAM_REFUSED},
+    {"web_search_options", MOOT_PARAM_REFUSED},
 };
 
 struct writing {
@@ -52,12 +52,6 @@ struct writing {
     struct moot_error_info *info;
     unsigned quirks;
 };
-
-static const struct moot_param *param_of(const struct writing *s, const char *name)
-{
-    const struct moot_param *param = moot__params_find(s->chat->params, name);
-    return param && !moot__json_is_null(param->value) ? param : NULL;
-}
 
 /* ---- Blocks --------------------------------------------------------------------------------- */
 
@@ -187,13 +181,7 @@ static void write_tool(struct moot_json_writer *w, const struct moot_chat_tool *
         moot__json_write_member_string(w, "description", tool->description);
     moot__json_write_member_object_begin(w, "inputSchema");
     moot__json_write_key_str(w, "json");
-    if (tool->parameters) {
-        moot__json_write_value(w, tool->parameters);
-    } else {
-        moot__json_write_object_begin(w);
-        moot__json_write_member_str(w, "type", "object");
-        moot__json_write_object_end(w);
-    }
+    moot__chat_write_schema(tool, w);
     moot__json_write_object_end(w);
     if (tool->strict && !moot__json_is_null(tool->strict))
         moot__json_write_member_value(w, "strict", tool->strict);
@@ -240,51 +228,17 @@ static int write_tools(const struct writing *s)
 
 /* ---- Parameters ----------------------------------------------------------------------------- */
 
-static int write_temperature(const struct writing *s)
-{
-    const struct moot_param *temperature = param_of(s, "temperature");
-    double value;
-    if (!temperature)
-        return MOOT_OK;
-    bool is_unwanted = (s->quirks & MOOT_QUIRK_NO_TEMPERATURE) ||
-                       ((s->quirks & MOOT_QUIRK_ONE_SAMPLER) && param_of(s, "top_p")) ||
-                       param_of(s, "thinking");
-    if (temperature->by_default && is_unwanted)
-        return MOOT_OK;
-    if (moot__json_double(temperature->value, &value) && value > 1)
-        return moot__chat_refuse(s->info, who, MOOT_VIEW("a temperature above 1"),
-                                 "its range is 0 to 1");
-    moot__json_write_member_value(s->w, "temperature", temperature->value);
-    return MOOT_OK;
-}
-
-static void write_stop(const struct writing *s)
-{
-    const struct moot_param *stop = param_of(s, "stop");
-    if (!stop)
-        return;
-    if (moot__json_is_array(stop->value)) {
-        moot__json_write_member_value(s->w, "stopSequences", stop->value);
-        return;
-    }
-    moot__json_write_member_array_begin(s->w, "stopSequences");
-    moot__json_write_value(s->w, stop->value);
-    moot__json_write_array_end(s->w);
-}
-
 static int write_inference(const struct writing *s)
 {
-    const struct moot_param *most = param_of(s, "max_completion_tokens");
-    const struct moot_param *top_p = param_of(s, "top_p");
-    if (!most)
-        most = param_of(s, "max_tokens");
+    const struct moot_param *most = moot__chat_max_tokens(s->chat);
+    const struct moot_param *top_p = moot__chat_param(s->chat, "top_p");
     moot__json_write_member_object_begin(s->w, "inferenceConfig");
     if (most)
         moot__json_write_member_value(s->w, "maxTokens", most->value);
-    int rc = write_temperature(s);
+    int rc = moot__chat_write_temperature(s->chat, s->quirks, who, s->w, s->info);
     if (top_p)
         moot__json_write_member_value(s->w, "topP", top_p->value);
-    write_stop(s);
+    moot__chat_write_stop(s->chat, "stopSequences", s->w);
     moot__json_write_object_end(s->w);
     return rc;
 }
@@ -318,19 +272,15 @@ static int write_schema(const struct writing *s, struct moot_arena *scratch)
     return rc;
 }
 
-static bool is_ours(const struct moot_param *param)
+static struct moot_param_rule rule_of(const struct moot_param *param)
 {
-    for (size_t i = 0; i < moot__countof(rules); i++) {
-        if (moot__view_is(param->name, rules[i].name))
-            return true;
-    }
-    return false;
+    return moot__param_rule(param, rules, moot__countof(rules));
 }
 
 static bool is_of_model(const struct moot_param *param)
 {
-    return !is_ours(param) && !moot__json_is_null(param->value) &&
-           !moot__param_is_reserved(param->name);
+    struct moot_param_rule rule = rule_of(param);
+    return rule.fate == MOOT_PARAM_SENT && !rule.name;
 }
 
 /* Parameters that nobody here knows: the model's own. */
@@ -341,7 +291,7 @@ static int write_model_fields(const struct writing *s)
         const struct moot_param *param = &s->chat->params.items[i];
         if (!is_of_model(param))
             continue;
-        if (!begun && param_of(s, "additionalModelRequestFields"))
+        if (!begun && moot__chat_param(s->chat, "additionalModelRequestFields"))
             return moot__chat_refuse(s->info, who, param->name,
                                      "put it into additionalModelRequestFields with the others");
         if (!begun)
@@ -359,11 +309,11 @@ static int write_others(const struct writing *s)
 {
     for (size_t i = 0; i < s->chat->params.count; i++) {
         const struct moot_param *param = &s->chat->params.items[i];
-        enum moot_param_fate fate = moot__param_rule(param, rules, moot__countof(rules)).fate;
-        if (fate == MOOT_PARAM_REFUSED)
+        struct moot_param_rule rule = rule_of(param);
+        if (rule.fate == MOOT_PARAM_REFUSED)
             return moot__chat_refuse(s->info, who, param->name,
                                      "Converse has no such parameter; remove it");
-        if (fate == MOOT_PARAM_SENT && is_ours(param)) {
+        if (rule.fate == MOOT_PARAM_SENT && rule.name) {
             moot__json_write_key(s->w, param->name);
             moot__json_write_value(s->w, param->value);
         }

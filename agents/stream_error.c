@@ -19,6 +19,22 @@ int moot__answer_unreadable(struct moot_error_info *info, int rc,
     return rc;
 }
 
+int moot__answer_read(struct moot_view body, struct moot_reply *reply, struct moot_error_info *info,
+                      int (*take)(const struct moot_json *root, struct moot_reply *reply,
+                                  struct moot_error_info *info))
+{
+    assert(reply->text.len == 0 && reply->finish == MOOT_FINISH_NONE);
+    body = moot__view_trim(body);
+    if (body.len == 0)
+        return moot__fail(info, MOOT_ECONTENT, MOOT_PHASE_BODY, "the answer has no body");
+    const struct moot_json *root = NULL;
+    struct moot_json_error error = {0};
+    int rc = moot__document_read(reply->scratch, body, &root, &error);
+    rc = rc == MOOT_OK ? take(root, reply, info) : moot__answer_unreadable(info, rc, &error);
+    moot__arena_reset(reply->scratch);
+    return rc;
+}
+
 int moot__stream_error(struct moot_reply_stream *stream, struct moot_view data)
 {
     const struct moot_refusal refusal = {.status = HTTP_OK, .body = data};
