@@ -1,78 +1,18 @@
 /* Anthropic's shape: exact bytes of requests, what is refused by name, whole answers, streams. */
-#include "fixture.h"
-
-#include <stdio.h>
-
-#include "engine/base/check.h"
+#include "shape.h"
 
 static const struct moot_dialect *const anthropic = &moot__dialect_anthropic;
-
-struct bench {
-    struct moot_arena arena, scratch;
-    struct moot_agent agent;
-    struct moot_request request;
-    struct moot_buf out;
-};
-
-static void begin(struct bench *b, const char *endpoint, const char *params, const char *messages)
-{
-    moot__arena_init(&b->arena, NULL, 1 << 20);
-    moot__arena_init(&b->scratch, NULL, 1 << 20);
-    moot__buf_init(&b->out, NULL, 1 << 20);
-    b->agent = (struct moot_agent){.endpoint = moot__view_str(endpoint),
-                                   .params = read_params(&b->arena, params)};
-    assert_int_equal(moot__agent_apply_defaults(&b->agent, &b->arena), MOOT_OK);
-    b->request = (struct moot_request){.agent = &b->agent};
-    assert_int_equal(
-        moot__turns_read(read_json(&b->arena, messages), &b->arena, &b->request.turns, NULL),
-        MOOT_OK);
-}
-
-static void end(struct bench *b)
-{
-    moot__buf_deinit(&b->out);
-    moot__arena_deinit(&b->scratch);
-    moot__arena_deinit(&b->arena);
-}
-
-static int write(struct bench *b, struct moot_error_info *info)
-{
-    struct moot_json_writer writer;
-    moot__json_write_init(&writer, &b->out);
-    int rc = anthropic->write_body(&b->request, &b->scratch, &writer, info);
-    int finish = moot__json_write_finish(&writer);
-    return rc ? rc : finish;
-}
-
-/* Quotes are written as ' here, to be read. */
-static void expect_request(const char *endpoint, const char *params, const char *messages,
-                           const char *want)
-{
-    struct bench b;
-    char texts[3][2048];
-    const char *sources[3] = {params, messages, want};
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(texts[i], sizeof texts[i], "%s", sources[i]);
-        for (char *c = texts[i]; *c; c++)
-            *c = *c == '\'' ? '"' : *c;
-    }
-    begin(&b, endpoint, texts[0], texts[1]);
-    struct moot_error_info info = {0};
-    if (write(&b, &info))
-        print_error("%s\n", info.message);
-    assert_view(moot__buf_view(&b.out), texts[2]);
-    end(&b);
-}
 
 #define HI "[{'role':'user','content':'hi'}]"
 
 static void requests_are_translated(void **state)
 {
     (void)state;
-    expect_request("claude-3", "{}", HI,
+    expect_request(anthropic, "claude-3", "{}", HI,
                    "{'model':'claude-3','messages':[{'role':'user','content':'hi'}],"
                    "'max_tokens':500,'temperature':0.5}");
-    expect_request("c", "{'max_completion_tokens':9,'stop':'x','temperature':1,'top_k':3}",
+    expect_request(anthropic, "c",
+                   "{'max_completion_tokens':9,'stop':'x','temperature':1,'top_k':3}",
                    "[{'role':'system','content':'s'},{'role':'user','content':'a'},"
                    "{'role':'user','content':'b'},{'role':'assistant','content':' '},"
                    "{'role':'user','content':[{'type':'text','text':'c'}]}]",
@@ -80,12 +20,13 @@ static void requests_are_translated(void **state)
                    "{'type':'text','text':'a'},{'type':'text','text':'b'},"
                    "{'type':'text','text':'c'}]}],'max_tokens':9,'temperature':1,"
                    "'stop_sequences':['x'],'top_k':3}");
-    expect_request("c", "{'temperature':null,'stop':['x','y'],'user':'u','reasoning_effort':'low'}",
-                   HI,
+    expect_request(anthropic, "c",
+                   "{'temperature':null,'stop':['x','y'],'user':'u','reasoning_effort':'low'}", HI,
                    "{'model':'c','messages':[{'role':'user','content':'hi'}],'max_tokens':500,"
                    "'stop_sequences':['x','y'],'metadata':{'user_id':'u'},"
                    "'output_config':{'effort':'low'}}");
-    expect_request("c", "{'thinking':{'type':'adaptive'},'n':1,'seed':null,'logprobs':false}", HI,
+    expect_request(anthropic, "c",
+                   "{'thinking':{'type':'adaptive'},'n':1,'seed':null,'logprobs':false}", HI,
                    "{'model':'c','messages':[{'role':'user','content':'hi'}],'max_tokens':500,"
                    "'thinking':{'type':'adaptive'}}");
 }
@@ -94,7 +35,7 @@ static void tools_and_pictures_are_translated(void **state)
 {
     (void)state;
     expect_request(
-        "c",
+        anthropic, "c",
         "{'temperature':null,'tools':[{'type':'function','function':{'name':'f','description':'d',"
         "'parameters':{'type':'object'},'strict':true}},{'type':'function','function':{'name':'g'}}"
         "],"
@@ -138,7 +79,7 @@ static void the_default_temperature_is_kept_from_models_that_refuse_it(void **st
     for (size_t i = 0; i < moot__countof(cases); i++) {
         struct bench b;
         begin(&b, cases[i].endpoint, cases[i].params, "[{\"role\":\"user\",\"content\":\"q\"}]");
-        assert_int_equal(write(&b, NULL), MOOT_OK);
+        assert_int_equal(write(&b, anthropic, NULL), MOOT_OK);
         const struct moot_json *root = NULL;
         assert_int_equal(moot__document_read(&b.arena, moot__buf_view(&b.out), &root, NULL), 0);
         if ((moot__json_get(root, "temperature") != NULL) != cases[i].sent)
@@ -175,7 +116,7 @@ static void what_cannot_be_said_is_refused_by_name(void **state)
         struct bench b;
         struct moot_error_info info = {0};
         begin(&b, "c", cases[i].params, cases[i].messages);
-        int rc = write(&b, &info);
+        int rc = write(&b, anthropic, &info);
         if (rc != MOOT_EINPUT || !strstr(info.message, cases[i].name))
             fail_msg("%s: %d '%s'", cases[i].name, rc, info.message);
         assert_non_null(strstr(info.message, "Anthropic"));
@@ -185,33 +126,11 @@ static void what_cannot_be_said_is_refused_by_name(void **state)
 
 /* ---- Answers -------------------------------------------------------------------------------- */
 
-struct run {
-    struct moot_arena arena, scratch;
-    struct moot_reply reply;
-    struct moot_reply_stream stream;
-};
-
-static void begin_run(struct run *run)
-{
-    moot__arena_init(&run->arena, NULL, 1 << 20);
-    moot__arena_init(&run->scratch, NULL, 1 << 20);
-    moot__reply_init(&run->reply, &run->arena, &run->scratch);
-    moot__reply_stream_init(&run->stream, anthropic, &run->reply);
-}
-
-static void end_run(struct run *run)
-{
-    moot__reply_stream_deinit(&run->stream);
-    moot__reply_deinit(&run->reply);
-    moot__arena_deinit(&run->scratch);
-    moot__arena_deinit(&run->arena);
-}
-
 static void whole_answers_are_read(void **state)
 {
     (void)state;
     struct run run;
-    begin_run(&run);
+    begin_run(&run, anthropic);
     const char *body =
         "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-x\","
         "\"content\":[{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"s\"},{\"type\":"
@@ -259,7 +178,7 @@ static void answers_that_are_none(void **state)
     for (size_t i = 0; i < moot__countof(cases); i++) {
         struct run run;
         struct moot_error_info info = {0};
-        begin_run(&run);
+        begin_run(&run, anthropic);
         assert_int_equal(anthropic->read_reply(moot__view_str(cases[i].body), &run.reply, &info),
                          cases[i].code);
         end_run(&run);
@@ -351,7 +270,7 @@ static void streams_come_to_their_end(void **state)
     for (size_t i = 0; i < moot__countof(streams); i++) {
         struct run run;
         struct moot_view delta;
-        begin_run(&run);
+        begin_run(&run, anthropic);
         for (size_t j = 0; streams[i].events[j]; j++) {
             const struct moot_stream_event event = {.kind = MOOT_STREAM_DATA,
                                                     .data = moot__view_str(streams[i].events[j])};
@@ -374,7 +293,7 @@ static void usage_is_the_last_of_each(void **state)
     struct run run;
     struct moot_view delta;
     const char *events[] = {START, TEXT("x"), STOP("end_turn"), END};
-    begin_run(&run);
+    begin_run(&run, anthropic);
     for (size_t i = 0; i < moot__countof(events); i++) {
         const struct moot_stream_event event = {.data = moot__view_str(events[i])};
         assert_int_equal(moot__reply_stream_event(&run.stream, &event, &delta), MOOT_OK);

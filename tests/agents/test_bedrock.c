@@ -1,77 +1,16 @@
 /* Bedrock's shapes: requests of Converse to the byte, its answers and streams, Claude inside of
  * invoke's chunks, and what its errors are called. */
-#include "fixture.h"
-
-#include <stdio.h>
-
-#include "engine/base/check.h"
-
-struct bench {
-    struct moot_arena arena, scratch;
-    struct moot_agent agent;
-    struct moot_request request;
-    struct moot_buf out;
-};
-
-static void begin(struct bench *b, const char *endpoint, const char *params, const char *messages)
-{
-    moot__arena_init(&b->arena, NULL, 1 << 20);
-    moot__arena_init(&b->scratch, NULL, 1 << 20);
-    moot__buf_init(&b->out, NULL, 1 << 20);
-    b->agent = (struct moot_agent){.endpoint = moot__view_str(endpoint),
-                                   .params = read_params(&b->arena, params)};
-    assert_int_equal(moot__agent_apply_defaults(&b->agent, &b->arena), MOOT_OK);
-    b->request = (struct moot_request){.agent = &b->agent};
-    assert_int_equal(
-        moot__turns_read(read_json(&b->arena, messages), &b->arena, &b->request.turns, NULL),
-        MOOT_OK);
-}
-
-static void end(struct bench *b)
-{
-    moot__buf_deinit(&b->out);
-    moot__arena_deinit(&b->scratch);
-    moot__arena_deinit(&b->arena);
-}
-
-static int write(struct bench *b, const struct moot_dialect *dialect, struct moot_error_info *info)
-{
-    struct moot_json_writer writer;
-    moot__json_write_init(&writer, &b->out);
-    int rc = dialect->write_body(&b->request, &b->scratch, &writer, info);
-    int finish = moot__json_write_finish(&writer);
-    return rc ? rc : finish;
-}
-
-/* Quotes are written as ' here, to be read. */
-static void expect_request(const struct moot_dialect *dialect, const char *params,
-                           const char *messages, const char *want)
-{
-    struct bench b;
-    char texts[3][2048];
-    const char *sources[3] = {params, messages, want};
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(texts[i], sizeof texts[i], "%s", sources[i]);
-        for (char *c = texts[i]; *c; c++)
-            *c = *c == '\'' ? '"' : *c;
-    }
-    begin(&b, "m", texts[0], texts[1]);
-    struct moot_error_info info = {0};
-    if (write(&b, dialect, &info))
-        print_error("%s\n", info.message);
-    assert_view(moot__buf_view(&b.out), texts[2]);
-    end(&b);
-}
+#include "shape.h"
 
 static void requests_are_translated(void **state)
 {
     (void)state;
     const struct moot_dialect *converse = &moot__dialect_bedrock;
-    expect_request(converse, "{}",
+    expect_request(converse, "m", "{}",
                    "[{'role':'system','content':'s'},{'role':'user','content':'hi'}]",
                    "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'system':[{'text':'s'}"
                    "],'inferenceConfig':{'maxTokens':500,'temperature':0.5}}");
-    expect_request(converse,
+    expect_request(converse, "m",
                    "{'stop':'x','top_p':0.9,'top_k':5,'temperature':null,'max_completion_tokens':7,"
                    "'serviceTier':{'type':'flex'},'n':1}",
                    "[{'role':'user','content':'hi'}]",
@@ -79,7 +18,7 @@ static void requests_are_translated(void **state)
                    "{'maxTokens':7,'topP':0.9,'stopSequences':['x']},'serviceTier':{'type':'flex'},"
                    "'additionalModelRequestFields':{'top_k':5}}");
     expect_request(
-        converse,
+        converse, "m",
         "{'temperature':null,'tools':[{'type':'function','function':{'name':'f','description':'d',"
         "'parameters':{'type':'object'}}}],'tool_choice':{'type':'function','function':{'name':'f'"
         "}},'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'a':1}}}}",
@@ -94,7 +33,7 @@ static void requests_are_translated(void **state)
         "{'toolSpec':{'name':'f','description':'d','inputSchema':{'json':{'type':'object'}}}}],"
         "'toolChoice':{'tool':{'name':'f'}}},'outputConfig':{'textFormat':{'type':'json_schema',"
         "'structure':{'jsonSchema':{'schema':'{\\'a\\':1}','name':'n'}}}}}");
-    expect_request(&moot__dialect_bedrock_invoke, "{}", "[{'role':'user','content':'hi'}]",
+    expect_request(&moot__dialect_bedrock_invoke, "m", "{}", "[{'role':'user','content':'hi'}]",
                    "{'anthropic_version':'bedrock-2023-05-31','messages':[{'role':'user','content':"
                    "'hi'}],'max_tokens':500,'temperature':0.5}");
 }
@@ -156,28 +95,6 @@ static void targets_hold_the_model(void **state)
 }
 
 /* ---- Answers -------------------------------------------------------------------------------- */
-
-struct run {
-    struct moot_arena arena, scratch;
-    struct moot_reply reply;
-    struct moot_reply_stream stream;
-};
-
-static void begin_run(struct run *run, const struct moot_dialect *dialect)
-{
-    moot__arena_init(&run->arena, NULL, 1 << 20);
-    moot__arena_init(&run->scratch, NULL, 1 << 20);
-    moot__reply_init(&run->reply, &run->arena, &run->scratch);
-    moot__reply_stream_init(&run->stream, dialect, &run->reply);
-}
-
-static void end_run(struct run *run)
-{
-    moot__reply_stream_deinit(&run->stream);
-    moot__reply_deinit(&run->reply);
-    moot__arena_deinit(&run->scratch);
-    moot__arena_deinit(&run->arena);
-}
 
 static void whole_answers_are_read(void **state)
 {
