@@ -125,18 +125,29 @@ static void keep_first(struct moot_view *kept, struct moot_view found)
 
 static void search(const struct moot_json *json, struct findings *found, int depth);
 
+/* `com.amazon.coral#ThrottlingException:http://...` is a ThrottlingException. */
+static struct moot_view error_name(struct moot_view type)
+{
+    type.len = moot__view_find(type, ':', 0);
+    for (size_t hash; (hash = moot__view_find(type, '#', 0)) < type.len;)
+        type = moot__view(type.ptr + hash + 1, type.len - hash - 1);
+    return type;
+}
+
 /* Members that name the error, the most telling first. */
 static void search_words(const struct moot_json *object, struct findings *found)
 {
     static const char *const code_keys[] = {"error_code", "errorCode", "code", "__type"};
     for (size_t i = 0; i < moot__countof(code_keys); i++) {
         const struct moot_json *code = moot__json_get(object, code_keys[i]);
-        keep_first(&found->code, moot__json_text(object, code_keys[i]));
+        struct moot_view text = error_name(moot__json_text(object, code_keys[i]));
         uint64_t number;
-        if (moot__json_u64(code, &number)) {
-            keep_first(&found->number, code->text);
+        if (moot__json_u64(code, &number) || moot__view_to_u64(text, &number)) {
+            keep_first(&found->number, code->text); /* some write it as text */
             if (found->status == 0 && number >= 400 && number <= 599)
                 found->status = (unsigned)number;
+        } else {
+            keep_first(&found->code, text);
         }
     }
     static const char *const type_keys[] = {"status", "error_type", "type", "provider_code"};
@@ -368,15 +379,6 @@ int moot__provider_error_read_json(unsigned status, const struct moot_json *root
     struct findings found = {0};
     search(root, &found, 0);
     return judge(status, &found, info);
-}
-
-/* `com.amazon.coral#ThrottlingException:http://...` is a ThrottlingException. */
-static struct moot_view error_name(struct moot_view type)
-{
-    type.len = moot__view_find(type, ':', 0);
-    for (size_t hash; (hash = moot__view_find(type, '#', 0)) < type.len;)
-        type = moot__view(type.ptr + hash + 1, type.len - hash - 1);
-    return type;
 }
 
 int moot__provider_error_read(const struct moot_refusal *refusal,
